@@ -1,0 +1,4 @@
+//! The program `emu`: arguments in, text out.
+#![forbid(unsafe_code)]
+
+fn main() {}

@@ -1,0 +1,2 @@
+//! Where pods run: sandbox, node, kind, k3d and kubeconfig behind one trait.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! The HTTP face of the fake AWS: SigV4, the AWS protocols, routing, faults and the control API.
+#![forbid(unsafe_code)]

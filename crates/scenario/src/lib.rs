@@ -1,0 +1,2 @@
+//! Scenario files: parse, run, expect, report and explain.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! Virtual time for unmodified Linux programs.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! The suites that cross crates.
+#![forbid(unsafe_code)]
