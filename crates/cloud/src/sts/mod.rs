@@ -1,0 +1,5 @@
+//! STS: sessions.
+
+/// The sessions.
+#[derive(Debug, Default)]
+pub struct Sts {}
