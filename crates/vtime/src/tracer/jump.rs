@@ -1,0 +1,228 @@
+//! A jump: stop every thread, move the clocks and all that hangs on them, let every thread go on.
+
+use super::memory::split;
+use super::stops::{RESTART, broken_off, length_of};
+use super::{Again, STALE_CALLS, Thread, Tracer, Wait};
+use crate::proc;
+use crate::stub;
+use crate::sys::{self, Registers, Status};
+use crate::waits::{self, Kind};
+use std::collections::HashSet;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+/// How long stopping may take; a thread in an uninterruptible call of the kernel stops only when that ends.
+const STOP_LIMIT: Duration = Duration::from_secs(10);
+/// How often to look whether a thread that does not stop has ended.
+const LOOK_AGAIN: Duration = Duration::from_millis(1);
+
+const EINTR: i64 = -4;
+
+/// What a jump did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Moved {
+    /// Threads that were stopped for it.
+    pub(crate) threads: usize,
+    /// Timed waits and timers that were given their new time.
+    pub(crate) waits: usize,
+}
+
+/// Not every thread could be stopped.
+#[derive(Debug)]
+pub(crate) struct StopError(pub(crate) Vec<i32>);
+
+impl Tracer {
+    /// Stops every thread. On success all are held until [`Tracer::go_on`].
+    pub(crate) fn stop_all(&mut self, events: &OwnedFd) -> Result<usize, StopError> {
+        let mut running = HashSet::new();
+        for thread in self.threads.values().filter(|t| !t.vforking && !t.dead) {
+            if sys::interrupt(thread.tid).is_ok() {
+                running.insert(thread.tid);
+            }
+        }
+        let limit = Instant::now() + STOP_LIMIT;
+        loop {
+            // Any thread, not the one asked for: an exec waits for its dying siblings to be waited for.
+            while let Some((tid, status)) = sys::next_event() {
+                self.hold(tid, status, &mut running);
+            }
+            if running.is_empty() {
+                break;
+            }
+            if sys::wait_readable(&[events.as_fd()], Some(LOOK_AGAIN))[0] {
+                sys::drain(events);
+                continue;
+            }
+            running.retain(|tid| {
+                let dead = proc::is_dead(*tid);
+                if let Some(thread) = self.threads.get_mut(tid) {
+                    thread.dead = dead;
+                }
+                !dead
+            });
+            if Instant::now() > limit {
+                self.go_on();
+                return Err(StopError(running.into_iter().collect()));
+            }
+        }
+        Ok(self.threads.values().filter(|t| t.held.is_some()).count())
+    }
+
+    fn hold(&mut self, tid: i32, status: Status, running: &mut HashSet<i32>) {
+        running.remove(&tid);
+        if status.ended() {
+            return self.forget(tid);
+        }
+        if status.event() == libc::PTRACE_EVENT_EXEC {
+            self.drop_siblings(tid);
+            running.retain(|tid| self.threads.contains_key(tid));
+        }
+        let mut thread = self.take(tid);
+        thread.held = Some(status);
+        self.threads.insert(tid, thread);
+    }
+
+    /// Moves the clocks while every thread is held.
+    pub(crate) fn move_clocks(&mut self, wall: i64, monotonic: i64) -> Moved {
+        self.wall += wall;
+        self.monotonic += monotonic;
+        let mut waits = if self.timerfds { self.move_timerfds(wall, monotonic) } else { 0 };
+
+        let held: Vec<(i32, Status)> = self.threads.values().filter_map(|t| Some((t.tid, t.held?))).collect();
+        let mut stale = HashSet::new();
+        for &(tid, status) in &held {
+            // At an exec the old stub is gone and the new one not there yet.
+            if status.event() == libc::PTRACE_EVENT_EXEC {
+                continue;
+            }
+            let mut thread = self.take(tid);
+            let written = self.processes.get(&thread.process).map(|p| p.written);
+            if written.is_some_and(|written| written != (self.wall, self.monotonic)) {
+                self.write_offsets(&thread);
+            }
+            if status.is_interrupt() && !thread.fresh {
+                waits += self.pay(&thread);
+            }
+            if !thread.fresh {
+                match self.after_move(&mut thread, status, monotonic) {
+                    Was::Waiting { moved } => waits += usize::from(moved),
+                    Was::Running => {
+                        thread.stale = STALE_CALLS;
+                        thread.stale_by += monotonic.max(0);
+                        if stale.insert(thread.process) {
+                            self.write_watch(&thread, true);
+                        }
+                    }
+                }
+            }
+            self.threads.insert(tid, thread);
+        }
+        Moved { threads: held.len(), waits }
+    }
+
+    /// Lets every held thread go on, each from the stop it was held in.
+    pub(crate) fn go_on(&mut self) {
+        let held: Vec<(i32, Status)> =
+            self.threads.values_mut().filter_map(|t| Some((t.tid, t.held.take()?))).collect();
+        for (tid, status) in held {
+            // An earlier one of these may have ended it.
+            if self.threads.contains_key(&tid) {
+                self.handle(tid, status);
+            }
+        }
+    }
+
+    fn after_move(&mut self, thread: &mut Thread, status: Status, monotonic: i64) -> Was {
+        let Ok(mut regs) = sys::registers(thread.tid) else { return Was::Waiting { moved: false } };
+        self.mend_torn_read(thread, &mut regs);
+        if status.is_signal() {
+            let bit = 1u64 << (status.signal() - 1).clamp(0, 63);
+            if proc::signals(thread.tid).caught & bit != 0 {
+                return Was::Running; // a handler runs, and the program learns of it
+            }
+        }
+        let broken = regs.orig_rax as i64 >= 0 && broken_off(regs.rax as i64);
+        match thread.wait {
+            _ if broken => Was::Waiting { moved: self.take_out_of_wait(thread, monotonic) },
+            // Between a jump and its re-issue another jump came.
+            Wait::Again(_) => Was::Waiting { moved: false },
+            _ => Was::Running,
+        }
+    }
+
+    /// A thread stopped between the two loads of an offset would mix the old with the new one.
+    fn mend_torn_read(&self, thread: &Thread, regs: &mut Registers) {
+        let Some(stub) = self.processes.get(&thread.process).and_then(|p| p.stub.as_ref()) else { return };
+        for (second, first) in stub::marks().torn {
+            if regs.rip == stub.address + second {
+                regs.rip = stub.address + first;
+                let _ = sys::set_registers(thread.tid, regs);
+            }
+        }
+    }
+
+    /// A stop broke off a wait: has the same instruction issue it again, so that the program sees no interruption.
+    /// Gives whether it was a timed wait.
+    pub(super) fn take_out_of_wait(&mut self, thread: &mut Thread, monotonic: i64) -> bool {
+        let Ok(mut regs) = sys::registers(thread.tid) else { return false };
+        if sys::has_pending_signal(thread.tid) {
+            let signals = proc::signals(thread.tid);
+            if signals.pending & signals.caught != 0 {
+                return false; // the program is about to learn of a real interruption
+            }
+        }
+        let (result, mut nr) = (regs.rax as i64, regs.orig_rax as i64);
+        let known = match thread.wait {
+            Wait::Translated(borrowed) => {
+                self.give_back(thread, &mut regs, borrowed);
+                None
+            }
+            Wait::Resumed(again, borrowed) => {
+                self.give_back(thread, &mut regs, borrowed);
+                Some(again.deadline)
+            }
+            Wait::Untouched | Wait::Again(_) => None,
+        };
+        thread.wait = Wait::Untouched;
+        if nr == RESTART {
+            match thread.restarted {
+                Some(original) => nr = original,
+                None => {
+                    regs.rax = EINTR as u64;
+                    regs.orig_rax = u64::MAX;
+                    let _ = sys::set_registers(thread.tid, &regs);
+                    return true;
+                }
+            }
+        }
+        let args = sys::arguments(&regs);
+        let timed = waits::classify(nr, &args);
+        if timed.is_none() && result != EINTR {
+            // The kernel begins it again by itself.
+            let _ = sys::set_registers(thread.tid, &regs);
+            return false;
+        }
+        if let Some(timed) = timed
+            && !matches!(timed.kind, Kind::Absolute | Kind::AbsoluteTimer)
+        {
+            let rest = timed.rest.filter(|&n| args[n] != 0).map(|n| waits::Timed { arg: n, ..timed });
+            let left = length_of(thread.tid, rest.unwrap_or(timed), &args);
+            let deadline = known.or_else(|| Some(self.now() - monotonic + left?));
+            if let Some(deadline) = deadline {
+                thread.wait = Wait::Again(Again { nr, ip: regs.rip, sp: regs.rsp, args, deadline });
+            }
+        }
+        regs.rip -= 2;
+        regs.rax = nr as u64;
+        regs.orig_rax = u64::MAX;
+        let _ = sys::set_registers(thread.tid, &regs);
+        self.log(|| format!("thread {} waits again in call {nr}, virtual now {:?}", thread.tid, split(self.now())));
+        timed.is_some()
+    }
+}
+
+/// What a thread did when it was stopped.
+enum Was {
+    Waiting { moved: bool },
+    Running,
+}
