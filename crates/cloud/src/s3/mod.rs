@@ -1,0 +1,5 @@
+//! S3: buckets and objects.
+
+/// The state of S3.
+#[derive(Debug, Default)]
+pub struct S3 {}
