@@ -1,0 +1,123 @@
+//! A real node, for as far as this machine allows: `skipped: why` where it does not.
+//!
+//! The test program has its own `main`, because it also plays the node's first process and the programs in the pods.
+
+#[path = "node/host.rs"]
+mod host;
+#[path = "node/lifecycle.rs"]
+mod lifecycle;
+#[path = "node/roles.rs"]
+mod roles;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use emu_cluster::node::{self, Config};
+
+type Outcome = Result<(), Box<dyn std::error::Error>>;
+type Test = (&'static str, fn() -> Outcome);
+
+const TESTS: &[Test] = &[(
+    "a_node_starts_runs_a_pod_and_leaves_nothing",
+    lifecycle::starts_and_leaves_nothing,
+)];
+
+fn main() -> ExitCode {
+    let arguments: Vec<std::ffi::OsString> = std::env::args_os().skip(1).collect();
+    if let Some((first, rest)) = arguments.split_first() {
+        if first == node::init::SUBCOMMAND {
+            return node::init::main(rest.iter().cloned());
+        }
+        if first == "role" {
+            return roles::main(rest);
+        }
+    }
+    let words: Vec<String> = arguments
+        .iter()
+        .map(|a| a.to_string_lossy().into_owned())
+        .collect();
+    run(&words)
+}
+
+fn run(words: &[String]) -> ExitCode {
+    let listing = words.iter().any(|w| w == "--list");
+    let ignored = words.iter().any(|w| w == "--ignored");
+    let exact = words.iter().any(|w| w == "--exact");
+    let filters: Vec<&String> = words.iter().filter(|w| !w.starts_with('-')).collect();
+    let wanted = |name: &str| {
+        !ignored
+            && (filters.is_empty()
+                || filters.iter().any(|f| {
+                    if exact {
+                        *f == name
+                    } else {
+                        name.contains(f.as_str())
+                    }
+                }))
+    };
+    let mut failed = 0;
+    let mut passed = 0;
+    for (name, test) in TESTS.iter().filter(|(name, _)| wanted(name)) {
+        if listing {
+            println!("{name}: test");
+            continue;
+        }
+        let outcome = match why_not() {
+            Some(why) => {
+                eprintln!("skipped: {why}");
+                Ok(())
+            }
+            None => test(),
+        };
+        match outcome {
+            Ok(()) => {
+                passed += 1;
+                println!("test {name} ... ok");
+            }
+            Err(error) => {
+                failed += 1;
+                println!("test {name} ... FAILED\n{error}");
+            }
+        }
+    }
+    if listing {
+        return ExitCode::SUCCESS;
+    }
+    let verdict = if failed == 0 { "ok" } else { "FAILED" };
+    let out = TESTS.len() - passed - failed;
+    println!(
+        "\ntest result: {verdict}. {passed} passed; {failed} failed; 0 ignored; 0 measured; {out} filtered out"
+    );
+    ExitCode::from(u8::from(failed > 0))
+}
+
+/// The folder with the newest installed Kubernetes.
+fn binaries() -> Option<PathBuf> {
+    emu_cluster::kubernetes::install::installed().pop()
+}
+
+fn why_not() -> Option<String> {
+    if let Some(missing) = node::platform::missing().first() {
+        return Some(format!("{} is missing", missing.what));
+    }
+    if binaries().is_none() {
+        return Some("no Kubernetes binaries are installed (emu kubernetes install)".into());
+    }
+    None
+}
+
+/// A configuration with this program as the first process.
+fn config() -> Result<Config, Box<dyn std::error::Error>> {
+    let exe = std::env::current_exe()?;
+    Ok(Config::new(
+        binaries().ok_or("no binaries")?,
+        vec![exe.into_os_string()],
+    ))
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> Result<T, std::io::Error> {
+    Ok(tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?
+        .block_on(future))
+}
