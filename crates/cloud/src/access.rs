@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::{Call, Cloud, ServiceError, iam::Role};
+
 /// What is to be done to what. Everything the caller carries is added from the [`crate::Call`].
 #[derive(Clone, Debug, Default)]
 pub struct Access {
@@ -17,4 +19,15 @@ pub struct Access {
     pub resource_tags: BTreeMap<String, String>,
     /// The resource's own policy, as text, with the name to show for it.
     pub resource_policy: Option<(String, String)>,
+}
+
+#[derive(serde::Serialize)]
+pub struct Verdict(bool);
+impl Verdict { pub fn is_allowed(&self) -> bool { self.0 } }
+pub(crate) fn in_words(_v: &Verdict) -> String { String::new() }
+pub fn check_session_policy(_t: &str) -> Result<(), String> { Ok(()) }
+impl Cloud {
+    pub(crate) fn evaluate_trust(&self, _call: &Call, _access: &Access, _role: &Role) -> Verdict { Verdict(true) }
+    pub fn authorize(&self, _call: &Call, _access: Access) -> Result<Verdict, Verdict> { Ok(Verdict(true)) }
+    pub fn require(&self, _call: &Call, _access: Access) -> Result<(), ServiceError> { Ok(()) }
 }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use emu_core::journal::PodRef;
 
-use crate::Identity;
+use crate::{Cloud, Identity};
 
 /// What a service knows of the request beside its parameters. Made by the gateway once the signature holds.
 #[derive(Clone, Debug)]
@@ -23,4 +23,19 @@ pub struct Call {
     pub pod: Option<PodRef>,
     /// The account whose resources are meant when the request does not say: the caller's.
     pub account: String,
+}
+
+impl Call {
+    /// A call of our own with the account's root as caller, for programs that set a world up.
+    pub fn administrator(cloud: &Cloud, account: &str) -> Self {
+        Self {
+            request_id: cloud.ids().uuid().to_string(),
+            identity: Identity::root(account, None),
+            region: cloud.settings().region.clone(),
+            source_ip: None,
+            user_agent: None,
+            pod: None,
+            account: account.into(),
+        }
+    }
 }

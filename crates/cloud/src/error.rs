@@ -40,6 +40,24 @@ impl ServiceError {
         self
     }
 
+    /// Replaces what the settings replace for this situation (`texts` in [`emu_core::Settings`]). `{}` in a message
+    /// stands for the built-in text.
+    #[must_use]
+    pub fn overridden(mut self, settings: &emu_core::Settings, situation: &str) -> Self {
+        if let Some(text) = settings.texts.get(situation) {
+            if let Some(code) = &text.code {
+                self.code = Cow::Owned(code.clone());
+            }
+            if let Some(status) = text.status {
+                self.status = status;
+            }
+            if let Some(message) = &text.message {
+                self.message = message.replace("{}", &self.message);
+            }
+        }
+        self
+    }
+
     /// Adds what was really the matter.
     #[must_use]
     pub fn because(mut self, detail: impl Into<String>) -> Self {

@@ -46,6 +46,21 @@ impl Identity {
         Self::default()
     }
 
+    /// The root of an account, by a key of its own or as ourselves.
+    pub fn root(account: &str, access_key_id: Option<String>) -> Self {
+        Self {
+            caller: Caller {
+                kind: CallerKind::Root,
+                arn: format!("arn:aws:iam::{account}:root"),
+                account: account.into(),
+                access_key_id,
+                ..Caller::default()
+            },
+            user_id: account.into(),
+            ..Self::default()
+        }
+    }
+
     /// An AWS service acting for a resource, such as `pods.eks.amazonaws.com` for a cluster.
     pub fn service(name: &str, source_arn: Option<String>, source_account: Option<String>) -> Self {
         Self {

@@ -5,6 +5,8 @@
 
 pub mod access;
 pub mod call;
+mod constraint;
+pub mod credential;
 pub mod eks;
 pub mod eks_auth;
 pub mod error;
@@ -17,6 +19,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 pub use access::Access;
 pub use call::Call;
+pub use credential::Credential;
 pub use error::ServiceError;
 pub use identity::Identity;
 
@@ -76,6 +79,14 @@ impl Cloud {
     /// The knobs as they stand now.
     pub fn settings(&self) -> Arc<Settings> {
         Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Forgets everything but the settings.
+    pub fn reset(&self) {
+        self.iam.reset();
+        self.sts.reset();
+        self.eks.reset();
+        self.s3.reset();
     }
 
     /// Turns the knobs.

@@ -1,14 +1,39 @@
-//! IAM: roles, users, policies and identity providers of all accounts.
+//! IAM: roles, users, policies and identity providers of all accounts. Source of shapes: model iam 2010-05-08.
+//!
+//! Every call takes the [`crate::Call`] it answers, validates, asks whether the caller may, then acts. Entities are
+//! handed out as shared snapshots; what the policy engine sees of a change lags behind by `propagation`.
 
-use emu_core::{Ids, Settings};
+mod access_key;
+mod attach;
+mod aws_managed;
+mod document;
+mod entity;
+mod inline;
+mod managed;
+mod oidc;
+mod page;
+mod put;
+mod role;
+mod service_principals;
+mod simulate;
+mod state;
+mod tags;
+pub mod texts;
+mod trust;
+mod user;
+mod validate;
+mod versioned;
 
-/// The state of IAM.
-#[derive(Debug, Default)]
-pub struct Iam {}
-
-impl Iam {
-    /// An IAM with nothing in it but the policies AWS manages.
-    pub fn new(_settings: &Settings, _ids: &Ids) -> Self {
-        Self::default()
-    }
-}
+pub use access_key::AccessKey;
+pub use document::Document;
+pub use entity::{EntityKind, Permissions};
+pub use managed::{CreatePolicy, ListPolicies, ManagedPolicy, PolicyVersion};
+pub use oidc::{CreateProvider, OidcProvider};
+pub use page::{Page, PageRequest};
+pub use put::NewRole;
+pub use role::{CreateRole, Role, UpdateRole};
+pub use simulate::{Decision, Simulated, Simulation};
+pub use state::Iam;
+pub use tags::Tag;
+pub use trust::Trust;
+pub use user::{CreateUser, User};
