@@ -50,20 +50,9 @@ pub(crate) fn activity(tid: i32) -> Activity {
     }
 }
 
-/// The signals, as bits, for which a handler of the program is about to run or could run.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Signals {
-    /// Pending and not blocked.
-    pub(crate) pending: u64,
-    /// With a handler.
-    pub(crate) caught: u64,
-}
-
-/// The signals of a thread.
-pub(crate) fn signals(tid: i32) -> Signals {
-    let Some(text) = status(tid) else { return Signals::default() };
-    let bits = |name| field(&text, name).and_then(|n| u64::from_str_radix(n, 16).ok()).unwrap_or(0);
-    Signals { pending: (bits("SigPnd") | bits("ShdPnd")) & !bits("SigBlk"), caught: bits("SigCgt") }
+/// The signals, as bits, for which a program has a handler.
+pub(crate) fn caught_signals(tid: i32) -> u64 {
+    status(tid).and_then(|s| u64::from_str_radix(field(&s, "SigCgt")?, 16).ok()).unwrap_or(0)
 }
 
 /// The address of a program's vDSO, from its auxiliary vector.

@@ -62,7 +62,7 @@ impl Settling {
     }
 
     fn settled(&mut self, tracer: &mut Tracer) -> Option<usize> {
-        if self.busy.is_some_and(|tid| !proc::activity(tid).blocked) {
+        if self.busy.is_some_and(|tid| tracer.is_able(tid) && !proc::activity(tid).blocked) {
             return None;
         }
         let first = self.all_blocked(tracer)?;
@@ -76,7 +76,7 @@ impl Settling {
     fn all_blocked(&mut self, tracer: &Tracer) -> Option<BTreeMap<i32, u64>> {
         self.busy = None;
         let mut counts = BTreeMap::new();
-        for tid in tracer.threads().filter(|&tid| !tracer.is_waiting_for_child(tid)) {
+        for tid in tracer.able_threads() {
             let activity = proc::activity(tid);
             if !activity.blocked {
                 self.busy = Some(tid);

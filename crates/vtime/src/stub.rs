@@ -66,13 +66,15 @@ emu_vtime_stub:
     mov  .Lvt_mono_sec(%rip), %rcx
 .Lvt_mono_2:
     mov  .Lvt_mono_nsec(%rip), %rdx
-    jmp  2f
+.Lvt_mono_3:
+    jmp  .Lvt_add
 1:
 .Lvt_real_1:
     mov  .Lvt_real_sec(%rip), %rcx
 .Lvt_real_2:
     mov  .Lvt_real_nsec(%rip), %rdx
-2:  add  8(%rsi), %rdx
+.Lvt_add:
+    add  8(%rsi), %rdx
     cmp  $1000000000, %rdx
     jb   3f
     sub  $1000000000, %rdx
@@ -80,6 +82,7 @@ emu_vtime_stub:
 3:  mov  %rdx, 8(%rsi)
     add  %rcx, (%rsi)
 9:  ret
+.Lvt_tell:
 8:  push %rdi                   # tell the tracer: a raw clock read that the filter hands to it
     push %rsi
     mov  $228, %eax
@@ -109,6 +112,7 @@ emu_vtime_stub:
     xor  %edi, %edi
     mov  %rsp, %rsi
     call .Lvt_cgt
+.Lvt_gtod_read:
     pop  %rcx
     pop  %rax
     pop  %rdi
@@ -127,6 +131,7 @@ emu_vtime_stub:
     xor  %edi, %edi
     mov  %rsp, %rsi
     call .Lvt_cgt
+.Lvt_time_read:
     pop  %rax
     pop  %rcx
     pop  %rdi
@@ -148,6 +153,11 @@ emu_vtime_stub_marks:
     .long .Lvt_real_1 - emu_vtime_stub
     .long .Lvt_real_2 - emu_vtime_stub
     .long .Lvt_told - emu_vtime_stub
+    .long .Lvt_mono_3 - emu_vtime_stub
+    .long .Lvt_add - emu_vtime_stub
+    .long .Lvt_tell - emu_vtime_stub
+    .long .Lvt_gtod_read - emu_vtime_stub
+    .long .Lvt_time_read - emu_vtime_stub
     .popsection
 "#,
     options(att_syntax)
@@ -169,7 +179,12 @@ pub(crate) struct Marks {
     pub(crate) torn: [(u64, u64); 2],
     /// After the system call that tells of a watched clock read.
     pub(crate) told: u64,
+    /// Where an offset has been read already, so that the reading is one from before a jump.
+    pub(crate) read: [(u64, u64); 4],
 }
+
+/// How many numbers the table of marks holds.
+pub(crate) const MARKS: usize = 14;
 
 /// The stub's bytes, as they are before the tracer fills in the header.
 pub(crate) fn bytes() -> &'static [u8] {
@@ -178,7 +193,8 @@ pub(crate) fn bytes() -> &'static [u8] {
 
 /// The places in the stub.
 pub(crate) fn marks() -> Marks {
-    let [len, cgt, gtod, time, mono_1, mono_2, real_1, real_2, told] = crate::sys::stub_marks().map(u64::from);
+    let [len, cgt, gtod, time, mono_1, mono_2, real_1, real_2, told, mono_3, add, tell, gtod_read, time_read] =
+        crate::sys::stub_marks().map(u64::from);
     Marks {
         len,
         clock_gettime: cgt,
@@ -186,6 +202,7 @@ pub(crate) fn marks() -> Marks {
         time,
         torn: [(mono_2, mono_1), (real_2, real_1)],
         told,
+        read: [(mono_3, real_1), (add, tell), (gtod_read, time), (time_read, len)],
     }
 }
 

@@ -18,6 +18,7 @@ pub(crate) use ptrace::*;
 pub(crate) use sockets::*;
 pub(crate) use start::*;
 
+use crate::stub::MARKS;
 use std::io;
 
 /// Turns a system call's `-1` into the error it left behind.
@@ -30,7 +31,7 @@ fn check(result: impl Into<i64>) -> io::Result<i64> {
 
 unsafe extern "C" {
     static emu_vtime_stub: u8;
-    static emu_vtime_stub_marks: [u32; 9];
+    static emu_vtime_stub_marks: [u32; MARKS];
 }
 
 /// The first `len` bytes of the stub; `len` is the first of its marks.
@@ -41,7 +42,7 @@ pub(crate) fn stub_bytes(len: usize) -> &'static [u8] {
 }
 
 /// The table of places that follows the stub.
-pub(crate) fn stub_marks() -> [u32; 9] {
-    // SAFETY: nine `.long` in read-only data, written by the assembler in `stub.rs`.
+pub(crate) fn stub_marks() -> [u32; MARKS] {
+    // SAFETY: that many `.long` in read-only data, written by the assembler in `stub.rs`.
     unsafe { emu_vtime_stub_marks }
 }

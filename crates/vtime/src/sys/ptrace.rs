@@ -92,15 +92,12 @@ pub(crate) fn set_signal_mask(tid: i32, mask: u64) -> io::Result<()> {
     check(unsafe { libc::ptrace(libc::PTRACE_SETSIGMASK, tid, 8usize, &raw const mask) }).map(drop)
 }
 
-/// Whether a signal waits to be delivered to a stopped thread or its process, blocked or not.
-pub(crate) fn has_pending_signal(tid: i32) -> bool {
-    [0, libc::PTRACE_PEEKSIGINFO_SHARED].iter().any(|&flags| {
-        let args = libc::ptrace_peeksiginfo_args { off: 0, flags: flags as u32, nr: 1 };
-        let mut info = [0u64; 16];
-        // SAFETY: reads one argument structure, writes at most `nr` = 1 siginfo of 128 bytes.
-        let n = unsafe { libc::ptrace(libc::PTRACE_PEEKSIGINFO, tid, &raw const args, info.as_mut_ptr()) };
-        n != 0
-    })
+/// What the kernel adds to an event: for a fork, the child's id.
+pub(crate) fn event_message(tid: i32) -> io::Result<u64> {
+    let mut message: libc::c_ulong = 0;
+    // SAFETY: PTRACE_GETEVENTMSG writes one unsigned long.
+    check(unsafe { libc::ptrace(libc::PTRACE_GETEVENTMSG, tid, 0, &raw mut message) })?;
+    Ok(message)
 }
 
 /// Whether a thread in a system call stop is at its beginning.
@@ -193,10 +190,6 @@ impl Status {
     /// The program was stopped by a signal such as `SIGSTOP`.
     pub(crate) fn is_group_stop(self) -> bool {
         self.event() == libc::PTRACE_EVENT_STOP && self.signal() != libc::SIGTRAP
-    }
-    /// A signal is about to be delivered.
-    pub(crate) fn is_signal(self) -> bool {
-        self.event() == 0 && !self.is_syscall()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::memory::split;
 use super::stops::{RESTART, broken_off, length_of};
-use super::{Again, STALE_CALLS, Thread, Tracer, Wait};
+use super::{Again, Broken, STALE_CALLS, Thread, Tracer, Wait};
 use crate::proc;
 use crate::stub;
 use crate::sys::{self, Registers, Status};
@@ -77,6 +77,9 @@ impl Tracer {
             self.drop_siblings(tid);
             running.retain(|tid| self.threads.contains_key(tid));
         }
+        if let Some(child) = self.expect_child(tid, status) {
+            running.insert(child);
+        }
         let mut thread = self.take(tid);
         thread.held = Some(status);
         self.threads.insert(tid, thread);
@@ -104,7 +107,7 @@ impl Tracer {
                 waits += self.pay(&thread);
             }
             if !thread.fresh {
-                match self.after_move(&mut thread, status, monotonic) {
+                match self.after_move(&mut thread, monotonic) {
                     Was::Waiting { moved } => waits += usize::from(moved),
                     Was::Running => {
                         thread.stale = STALE_CALLS;
@@ -132,22 +135,26 @@ impl Tracer {
         }
     }
 
-    fn after_move(&mut self, thread: &mut Thread, status: Status, monotonic: i64) -> Was {
+    fn after_move(&mut self, thread: &mut Thread, monotonic: i64) -> Was {
         let Ok(mut regs) = sys::registers(thread.tid) else { return Was::Waiting { moved: false } };
         self.mend_torn_read(thread, &mut regs);
-        if status.is_signal() {
-            let bit = 1u64 << (status.signal() - 1).clamp(0, 63);
-            if proc::signals(thread.tid).caught & bit != 0 {
-                return Was::Running; // a handler runs, and the program learns of it
-            }
-        }
         let broken = regs.orig_rax as i64 >= 0 && broken_off(regs.rax as i64);
+        if self.is_about_to_read(thread, &regs) {
+            return Was::Waiting { moved: false };
+        }
         match thread.wait {
             _ if broken => Was::Waiting { moved: self.take_out_of_wait(thread, monotonic) },
             // Between a jump and its re-issue another jump came.
             Wait::Again(_) => Was::Waiting { moved: false },
             _ => Was::Running,
         }
+    }
+
+    /// Whether a thread is in the middle of a clock read that will add the new offset: it knows of the jump.
+    fn is_about_to_read(&self, thread: &Thread, regs: &Registers) -> bool {
+        let Some(stub) = self.processes.get(&thread.process).and_then(|p| p.stub.as_ref()) else { return false };
+        let at = regs.rip.wrapping_sub(stub.address);
+        stub.vdso.contains(&regs.rip) && !stub::marks().read.iter().any(|&(from, to)| (from..to).contains(&at))
     }
 
     /// A thread stopped between the two loads of an offset would mix the old with the new one.
@@ -165,12 +172,7 @@ impl Tracer {
     /// Gives whether it was a timed wait.
     pub(super) fn take_out_of_wait(&mut self, thread: &mut Thread, monotonic: i64) -> bool {
         let Ok(mut regs) = sys::registers(thread.tid) else { return false };
-        if sys::has_pending_signal(thread.tid) {
-            let signals = proc::signals(thread.tid);
-            if signals.pending & signals.caught != 0 {
-                return false; // the program is about to learn of a real interruption
-            }
-        }
+        let broken = Broken { nr: regs.orig_rax, result: regs.rax, ip: regs.rip };
         let (result, mut nr) = (regs.rax as i64, regs.orig_rax as i64);
         let known = match thread.wait {
             Wait::Translated(borrowed) => {
@@ -212,6 +214,7 @@ impl Tracer {
                 thread.wait = Wait::Again(Again { nr, ip: regs.rip, sp: regs.rsp, args, deadline });
             }
         }
+        thread.broken = Some(broken);
         regs.rip -= 2;
         regs.rax = nr as u64;
         regs.orig_rax = u64::MAX;

@@ -56,6 +56,15 @@ struct Again {
     deadline: i64,
 }
 
+/// A call that was broken off and is about to be issued again, as it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Broken {
+    /// The call's number and result as the kernel left them, and where it returns to.
+    nr: u64,
+    result: u64,
+    ip: u64,
+}
+
 /// One traced thread.
 #[derive(Debug)]
 struct Thread {
@@ -66,10 +75,14 @@ struct Thread {
     /// A stop that is kept back while everything is stopped.
     held: Option<Status>,
     wait: Wait,
+    /// The last call that was set up to be issued again.
+    broken: Option<Broken>,
     /// The system call that `restart_syscall` goes on with.
     restarted: Option<i64>,
     /// Blocked until its vfork child execs or ends: it cannot be interrupted.
     vforking: bool,
+    /// Its program was stopped by a signal, and it waits to be continued.
+    stopped: bool,
     /// A process's first thread that ended before the others: nothing more is heard until they end too.
     dead: bool,
     /// It ran during a jump and has not read the clock since: system calls left (0: not so), and the jump's length.
@@ -131,14 +144,14 @@ impl Tracer {
         self.threads.is_empty()
     }
 
-    /// The ids of all threads.
-    pub(crate) fn threads(&self) -> impl Iterator<Item = i32> {
-        self.threads.keys().copied()
+    /// The ids of the threads that can run: not those that wait for their vfork child or have been stopped.
+    pub(crate) fn able_threads(&self) -> impl Iterator<Item = i32> {
+        self.threads.values().filter(|t| t.is_able()).map(|t| t.tid)
     }
 
-    /// The threads that cannot run until their vfork child does something, so need no look.
-    pub(crate) fn is_waiting_for_child(&self, tid: i32) -> bool {
-        self.threads.get(&tid).is_some_and(|t| t.vforking)
+    /// Whether a thread is one of those.
+    pub(crate) fn is_able(&self, tid: i32) -> bool {
+        self.threads.get(&tid).is_some_and(Thread::is_able)
     }
 
     /// The processes, with the number of threads of each.
@@ -225,6 +238,8 @@ impl Tracer {
     /// Handles one stop. Gives the signal to go on with, or nothing when the thread stays stopped.
     fn at_stop(&mut self, thread: &mut Thread, status: Status) -> Option<i32> {
         let fresh = std::mem::take(&mut thread.fresh);
+        thread.stopped = false;
+        self.expect_child(thread.tid, status);
         if status.event() == libc::PTRACE_EVENT_EXEC {
             self.at_exec(thread);
             return Some(0);
@@ -238,7 +253,7 @@ impl Tracer {
         match status.event() {
             0 if status.is_syscall() => self.at_syscall(thread),
             0 => {
-                self.remember_wait(thread);
+                self.at_signal(thread, status.signal());
                 return Some(status.signal());
             }
             libc::PTRACE_EVENT_SECCOMP => self.at_seccomp(thread),
@@ -248,6 +263,7 @@ impl Tracer {
             }
             libc::PTRACE_EVENT_STOP if status.is_group_stop() => {
                 self.remember_wait(thread);
+                thread.stopped = true;
                 let _ = sys::listen(thread.tid);
                 return None;
             }
@@ -256,6 +272,22 @@ impl Tracer {
             _ => {}
         }
         Some(0)
+    }
+
+    /// A fork or clone: counts the child in at once, though its own first stop is still to come, so that nothing is
+    /// forgotten when everything is to stop. Gives the child if it was not known.
+    fn expect_child(&mut self, tid: i32, status: Status) -> Option<i32> {
+        let born = [libc::PTRACE_EVENT_FORK, libc::PTRACE_EVENT_VFORK, libc::PTRACE_EVENT_CLONE];
+        if !born.contains(&status.event()) {
+            return None;
+        }
+        let child = sys::event_message(tid).ok()? as i32;
+        // It may have lived and ended already.
+        if self.threads.contains_key(&child) || proc::tracer_of(child) != std::process::id() as i32 {
+            return None;
+        }
+        self.threads.insert(child, Thread::new(child, proc::process_of(child)));
+        Some(child)
     }
 
     fn at_exec(&mut self, thread: &mut Thread) {
@@ -269,6 +301,10 @@ impl Tracer {
 }
 
 impl Thread {
+    fn is_able(&self) -> bool {
+        !self.vforking && !self.stopped && !self.dead
+    }
+
     fn new(tid: i32, process: i32) -> Self {
         Self {
             tid,
@@ -276,8 +312,10 @@ impl Thread {
             fresh: true,
             held: None,
             wait: Wait::Untouched,
+            broken: None,
             restarted: None,
             vforking: false,
+            stopped: false,
             dead: false,
             stale: 0,
             stale_by: 0,

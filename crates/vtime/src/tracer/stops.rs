@@ -275,6 +275,38 @@ impl Tracer {
         self.write_watch(thread, false);
     }
 
+    /// A signal is about to be delivered. If the program has a handler for it, a call that was to be issued again is
+    /// put back as it was broken off, so that the program learns of the interruption as it always would.
+    pub(super) fn at_signal(&mut self, thread: &mut Thread, signal: i32) {
+        let Ok(mut regs) = sys::registers(thread.tid) else { return };
+        let broken = thread.broken.take().filter(|b| regs.orig_rax == u64::MAX && regs.rip == b.ip - 2);
+        let Some(broken) = broken else { return self.remember_wait(thread) };
+        let bit = 1u64 << (signal - 1).clamp(0, 63);
+        if proc::caught_signals(thread.tid) & bit == 0 {
+            thread.broken = Some(broken);
+            return;
+        }
+        if let Wait::Again(again) = thread.wait {
+            self.leave_rest(thread, again);
+        }
+        thread.wait = Wait::Untouched;
+        (regs.rip, regs.rax, regs.orig_rax) = (broken.ip, broken.result, broken.nr);
+        let _ = sys::set_registers(thread.tid, &regs);
+    }
+
+    /// Writes what is left of a wait to where the kernel wrote what was left before the jump.
+    fn leave_rest(&self, thread: &Thread, again: Again) {
+        let Some(timed) = waits::classify(again.nr, &again.args) else { return };
+        let Some(at) = timed.rest.or(timed.writes_back.then_some(timed.arg)) else { return };
+        let mut words = split((again.deadline - self.now()).max(0));
+        if timed.kind == Kind::RelativeMicros {
+            words[1] /= 1000;
+        }
+        if again.args[at] != 0 {
+            let _ = sys::write_as_program(thread.tid, again.args[at], &to_bytes(words));
+        }
+    }
+
     /// A stop that lets the kernel go on with a broken-off wait under another number: remembers which it was.
     pub(super) fn remember_wait(&mut self, thread: &mut Thread) {
         if let Ok(regs) = sys::registers(thread.tid)
