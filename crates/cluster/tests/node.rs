@@ -2,6 +2,8 @@
 //!
 //! The test program has its own `main`, because it also plays the node's first process and the programs in the pods.
 
+#[path = "node/cluster.rs"]
+mod cluster;
 #[path = "node/host.rs"]
 mod host;
 #[path = "node/lifecycle.rs"]
@@ -16,10 +18,22 @@ use emu_cluster::node::{self, Config};
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 type Test = (&'static str, fn() -> Outcome);
 
-const TESTS: &[Test] = &[(
-    "a_node_starts_runs_a_pod_and_leaves_nothing",
-    lifecycle::starts_and_leaves_nothing,
-)];
+const TESTS: &[Test] = &[
+    (
+        "a_node_starts_runs_a_pod_and_leaves_nothing",
+        lifecycle::starts_and_leaves_nothing,
+    ),
+    (
+        "pods_tokens_webhook_and_agent_work",
+        cluster::pods_tokens_webhook_and_agent,
+    ),
+    ("two_nodes_live_side_by_side", lifecycle::two_at_once),
+    ("a_killed_owner_leaves_nothing", lifecycle::killed_owner),
+    (
+        "a_killed_undertaker_is_swept_after",
+        lifecycle::killed_undertaker,
+    ),
+];
 
 fn main() -> ExitCode {
     let arguments: Vec<std::ffi::OsString> = std::env::args_os().skip(1).collect();
@@ -29,6 +43,16 @@ fn main() -> ExitCode {
         }
         if first == "role" {
             return roles::main(rest);
+        }
+        if first == "up" {
+            let root = rest.first().and_then(|r| r.to_str());
+            return match lifecycle::up(root) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => {
+                    eprintln!("{error}");
+                    ExitCode::FAILURE
+                }
+            };
         }
     }
     let words: Vec<String> = arguments

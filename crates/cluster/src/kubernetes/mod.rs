@@ -1,8 +1,15 @@
 //! Real Kubernetes, whoever runs it: obtaining its binaries, talking to its API server, what is installed on it.
 
+pub mod agent;
+pub mod apply;
 mod client;
 mod error;
 pub mod install;
+pub mod pod;
+pub mod token;
+pub mod webhook;
 
+pub use agent::AgentInstall;
 pub use client::{api_ready, client_from, is_node_ready, node_ready};
 pub use error::Error;
+pub use webhook::Registration;

@@ -1,6 +1,12 @@
 //! What this program does in a pod.
 
-use std::{ffi::OsString, io::Read, net::TcpStream, process::ExitCode, time::Duration};
+use std::{
+    ffi::OsString,
+    io::{Read, Write},
+    net::{TcpListener, TcpStream},
+    process::ExitCode,
+    time::Duration,
+};
 
 pub(crate) fn main(words: &[OsString]) -> ExitCode {
     let words: Vec<String> = words
@@ -15,15 +21,17 @@ pub(crate) fn main(words: &[OsString]) -> ExitCode {
                 std::thread::sleep(Duration::from_secs(3600));
             }
         }
+        ["cat"] => std::io::copy(&mut std::io::stdin(), &mut std::io::stdout()).map(drop),
         ["cat", path] => std::fs::read_to_string(path).map(|text| print!("{text}")),
         ["read-from", address] => read_from(address).map(|text| print!("{text}")),
+        ["agent"] => agent(),
         _ => Err(std::io::Error::other("no such role")),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");
-            ExitCode::FAILURE
+            ExitCode::from(3)
         }
     }
 }
@@ -36,4 +44,25 @@ fn read_from(address: &str) -> std::io::Result<String> {
     let mut text = String::new();
     stream.read_to_string(&mut text)?;
     Ok(text)
+}
+
+/// Listens where the agent does, and answers its probes.
+fn agent() -> std::io::Result<()> {
+    let probes = TcpListener::bind("127.0.0.1:2703")?;
+    let proxy = TcpListener::bind("169.254.170.23:80")?;
+    std::thread::spawn(move || {
+        for stream in probes.incoming().flatten() {
+            let _ = answer(stream);
+        }
+    });
+    for stream in proxy.incoming() {
+        stream?.write_all(b"the agent")?;
+    }
+    Ok(())
+}
+
+fn answer(mut stream: TcpStream) -> std::io::Result<()> {
+    let mut request = [0; 1024];
+    let _ = stream.read(&mut request)?;
+    stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
 }
