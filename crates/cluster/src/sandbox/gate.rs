@@ -1,0 +1,131 @@
+//! A listening socket of a pod that is open, refuses, or swallows everything.
+
+use std::{
+    io,
+    net::SocketAddr,
+    os::fd::{AsFd, OwnedFd},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use tokio::{
+    net::{TcpListener, TcpStream},
+    task::AbortHandle,
+};
+
+use super::space;
+
+/// What a gate does with those who come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Door {
+    /// They are served.
+    Open,
+    /// Connection refused.
+    Refuse,
+    /// Their packets vanish.
+    Blackhole,
+}
+
+/// Takes accepted connections.
+pub(super) type Serve = Arc<dyn Fn(TcpStream) + Send + Sync>;
+
+/// A bound socket. Dropping it closes it.
+pub(super) struct Gate {
+    socket: OwnedFd,
+    address: SocketAddr,
+    serve: Serve,
+    state: Mutex<State>,
+}
+
+struct State {
+    door: Option<Door>,
+    accepting: Option<AbortHandle>,
+}
+
+impl Gate {
+    /// A gate for a bound socket; it refuses until it is told otherwise.
+    pub(super) fn new(socket: OwnedFd, serve: Serve) -> io::Result<Self> {
+        let address = std::net::TcpListener::from(socket.try_clone()?).local_addr()?;
+        Ok(Self {
+            socket,
+            address,
+            serve,
+            state: Mutex::new(State {
+                door: None,
+                accepting: None,
+            }),
+        })
+    }
+
+    /// The address it is bound to.
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Opens or shuts it. Must be called within a runtime.
+    pub(super) fn set(&self, door: Door) -> io::Result<()> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.door == Some(door) {
+            return Ok(());
+        }
+        let socket = self.socket.as_fd();
+        match door {
+            Door::Refuse => {
+                if let Some(accepting) = state.accepting.take() {
+                    accepting.abort();
+                }
+                space::refuse_connections(socket)?;
+                space::set_blackhole(socket, false)?;
+            }
+            Door::Open | Door::Blackhole => {
+                space::set_blackhole(socket, door == Door::Blackhole)?;
+                if state.accepting.is_none() {
+                    space::start_listening(socket)?;
+                    let listener = TcpListener::from_std(self.socket.try_clone()?.into())?;
+                    let task = tokio::spawn(accept(listener, Arc::clone(&self.serve)));
+                    state.accepting = Some(task.abort_handle());
+                }
+            }
+        }
+        state.door = Some(door);
+        Ok(())
+    }
+}
+
+impl Drop for Gate {
+    fn drop(&mut self) {
+        let state = self
+            .state
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(accepting) = state.accepting.take() {
+            accepting.abort();
+        }
+    }
+}
+
+/// A socket on a free loopback port of this machine, not yet listening.
+pub(super) fn loopback_socket() -> io::Result<OwnedFd> {
+    use nix::sys::socket::{
+        AddressFamily, SockFlag, SockType, SockaddrIn, bind, socket,
+    };
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    let fd = socket(AddressFamily::Inet, SockType::Stream, flags, None)?;
+    bind(std::os::fd::AsRawFd::as_raw_fd(&fd), &SockaddrIn::new(127, 0, 0, 1, 0))?;
+    Ok(fd)
+}
+
+async fn accept(listener: TcpListener, serve: Serve) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => serve(stream),
+            // The gate was shut.
+            Err(e) if e.raw_os_error() == Some(libc::EINVAL) => return,
+            Err(e) if e.kind() == io::ErrorKind::ConnectionAborted => {}
+            Err(e) => {
+                // Out of descriptors, most likely: let others finish first.
+                tracing::warn!("cannot accept: {e}");
+                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            }
+        }
+    }
+}

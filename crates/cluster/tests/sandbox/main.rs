@@ -1,0 +1,6 @@
+//! The sandbox: true addresses, true paths, nothing left behind.
+
+mod faults;
+mod places;
+mod tokens;
+mod world;
