@@ -1,6 +1,6 @@
 //! A real node, for as far as this machine allows: `skipped: why` where it does not.
 //!
-//! The test program has its own `main`, because it also plays the node's first process and the programs in the pods.
+//! The test program has its own `main`, because it also plays the programs in the pods.
 
 #[path = "node/cluster.rs"]
 mod cluster;
@@ -10,6 +10,8 @@ mod host;
 mod lifecycle;
 #[path = "node/roles.rs"]
 mod roles;
+#[path = "node/virtual_time.rs"]
+mod virtual_time;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -33,14 +35,15 @@ const TESTS: &[Test] = &[
         "a_killed_undertaker_is_swept_after",
         lifecycle::killed_undertaker,
     ),
+    (
+        "a_jump_of_the_clock_rotates_the_token",
+        virtual_time::a_jump_rotates_the_token,
+    ),
 ];
 
 fn main() -> ExitCode {
     let arguments: Vec<std::ffi::OsString> = std::env::args_os().skip(1).collect();
     if let Some((first, rest)) = arguments.split_first() {
-        if first == node::init::SUBCOMMAND {
-            return node::init::main(rest.iter().cloned());
-        }
         if first == "role" {
             return roles::main(rest);
         }
@@ -129,13 +132,9 @@ fn why_not() -> Option<String> {
     None
 }
 
-/// A configuration with this program as the first process.
+/// A configuration with the newest Kubernetes.
 fn config() -> Result<Config, Box<dyn std::error::Error>> {
-    let exe = std::env::current_exe()?;
-    Ok(Config::new(
-        binaries().ok_or("no binaries")?,
-        vec![exe.into_os_string()],
-    ))
+    Ok(Config::new(binaries().ok_or("no binaries")?))
 }
 
 fn block_on<T>(future: impl Future<Output = T>) -> Result<T, std::io::Error> {

@@ -1,6 +1,6 @@
 //! How a node is to be.
 
-use std::{ffi::OsString, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use super::{
     address::Addresses,
@@ -18,8 +18,8 @@ pub struct Config {
     pub issuer: String,
     /// Where run directories are made.
     pub run_root: PathBuf,
-    /// The program and first arguments that run [`super::init::main`]: the node's first process.
-    pub init: Vec<OsString>,
+    /// The program that plays the node's first process: any that links this crate; this one if absent.
+    pub program: Option<PathBuf>,
     /// What starts the first process: directly, or under virtual time.
     pub launcher: Arc<dyn Launcher>,
     /// The node's name.
@@ -50,14 +50,13 @@ pub struct Inward {
 }
 
 impl Config {
-    /// A node from the binaries in this folder, with this program (or this program's hidden subcommand) as its first
-    /// process.
-    pub fn new(binaries: impl Into<PathBuf>, init: Vec<OsString>) -> Self {
+    /// A node from the binaries in this folder.
+    pub fn new(binaries: impl Into<PathBuf>) -> Self {
         Self {
             binaries: binaries.into(),
             issuer: "https://oidc.eks.us-east-1.amazonaws.com/id/EMU".into(),
             run_root: default_root(),
-            init,
+            program: None,
             launcher: Arc::new(Direct),
             name: "node0".into(),
             addresses: Addresses::default(),

@@ -4,6 +4,7 @@ use std::{
     fs::File,
     io,
     process::{Child, Command, Stdio},
+    sync::Arc,
 };
 
 /// Starts the first process of a node.
@@ -45,6 +46,17 @@ impl Launcher for Direct {
             .stdout(log.try_clone()?)
             .stderr(log);
         Ok(Box::new(command.spawn()?))
+    }
+}
+
+/// Starts it under a virtual clock: everything in the node, the pods included, has the group's time.
+#[derive(Debug, Clone)]
+pub struct Virtual(pub Arc<emu_vtime::Group>);
+
+impl Launcher for Virtual {
+    fn launch(&self, mut command: Command, log: File) -> io::Result<Box<dyn Launched>> {
+        self.0.prepare(&mut command);
+        Direct.launch(command, log)
     }
 }
 

@@ -3,16 +3,16 @@
 //!
 //! - [`Config`] says how it is to be, [`Node::start`] starts it, [`Node::stop`] or dropping ends it, [`sweep`] removes what
 //!   a killed owner left.
-//! - The program must call [`init::main`] for its hidden subcommand [`init::SUBCOMMAND`]: that is the node's first process.
 //! - [`Node::client`] and [`Node::kubeconfig`] reach the API server from the host; [`Config::inward`] and
 //!   [`Node::listen`] let the node reach the host.
 
 pub mod address;
 pub mod cgroup;
 mod config;
+mod entry;
 mod error;
 mod forward;
-pub mod init;
+mod init;
 pub mod launch;
 mod link;
 pub mod netns;

@@ -329,7 +329,7 @@ mod tests {
 
     #[test]
     fn the_issuer_and_the_paths_are_in_the_command_lines() {
-        let mut config = Config::new("/cache/1.34.4", Vec::new());
+        let mut config = Config::new("/cache/1.34.4");
         config.issuer = "https://issuer.test/id/A".into();
         config.labels = vec![("a".into(), "b".into())];
         let dir = tempfile::tempdir().unwrap();

@@ -3,6 +3,7 @@
 use std::{
     fs::File,
     net::{Ipv4Addr, SocketAddr, TcpListener},
+    os::unix::process::CommandExt,
     path::Path,
     process::Command,
     sync::Arc,
@@ -15,6 +16,7 @@ use super::{
     Error, Node,
     cgroup::Hierarchies,
     config::Config,
+    entry,
     forward::{Forward, Target},
     init,
     launch::Launched,
@@ -261,20 +263,20 @@ async fn launch(config: &Config, run: &Path, built: &mut Built) -> Result<Arc<Li
     built.cgroups.create()?;
     let socket = run.join(init::SOCKET);
     let listener = UnixListener::bind(&socket).map_err(Error::file("listening at", &socket))?;
-    let Some((program, arguments)) = config.init.split_first() else {
-        return Err(Error::Unavailable(
-            "no program is named that runs the node's first process".into(),
-        ));
+    entry::keep_constructor();
+    let program = match &config.program {
+        Some(program) => program.clone(),
+        None => std::env::current_exe().map_err(Error::system("finding this program"))?,
     };
     let log_path = run.join("log").join("init.log");
     let log = File::create(&log_path).map_err(Error::file("making", &log_path))?;
     let mut command = Command::new(program);
     command
-        .args(arguments)
-        .arg(init::SUBCOMMAND)
+        .arg0("emu-node")
         .arg(run)
         .env_clear()
         .env("PATH", platform::PATH)
+        .env(entry::MARK, run)
         .current_dir("/");
     built.launched = Some(
         config

@@ -191,7 +191,7 @@ pub(crate) fn killed_undertaker() -> Outcome {
     self_image(&root.path().join("self.tar"))?;
     let before = host::state(root.path());
     let owner = owner(root.path(), "kubeconfig")?;
-    let undertaker = format!("node-init {}", root.path().display());
+    let undertaker = format!("emu-node {}", root.path().display());
     for entry in std::fs::read_dir("/proc")?.flatten() {
         let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
         let line = String::from_utf8_lossy(&line).replace('\0', " ");

@@ -1,4 +1,4 @@
-//! The node's first process: the hidden subcommand `node-init`.
+//! The node's first process.
 //!
 //! Two stages of the same program. The *undertaker* stays outside of all namespaces: it makes the process namespace, starts
 //! the *first process* in it, and when that ends removes the cgroups and, if the owner is gone, the run directory. The
@@ -10,34 +10,29 @@ mod network;
 mod supervisor;
 mod undertaker;
 
-use std::{ffi::OsString, path::Path, process::ExitCode};
+use std::path::Path;
 
 use super::protocol::Plan;
 
-/// The name of the hidden subcommand.
-pub const SUBCOMMAND: &str = "node-init";
-/// The argument by which the second stage is told from the first.
-const INSIDE: &str = "--inside";
 /// The plan's file in the run directory.
 pub(crate) const PLAN: &str = "plan.json";
 /// The socket's file in the run directory.
 pub(crate) const SOCKET: &str = "init.sock";
 
-/// Runs the subcommand with what follows its name: the run directory. Must be called before any thread is started.
-pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let arguments: Vec<OsString> = arguments.into_iter().collect();
-    let result = match arguments.as_slice() {
-        [run] => read_plan(Path::new(run)).and_then(|plan| undertaker::run(&plan)),
-        [stage, run] if stage == INSIDE => {
-            read_plan(Path::new(run)).and_then(|plan| supervisor::run(&plan))
+/// Runs a stage to its end; returns the exit code. No thread may have been started.
+pub(crate) fn main(run: &Path, inside: bool) -> i32 {
+    let result = read_plan(run).and_then(|plan| {
+        if inside {
+            supervisor::run(&plan)
+        } else {
+            undertaker::run(&plan)
         }
-        _ => Err(format!("usage: {SUBCOMMAND} RUN_DIR")),
-    };
+    });
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => 0,
         Err(error) => {
-            eprintln!("{SUBCOMMAND}: {error}");
-            ExitCode::FAILURE
+            eprintln!("node: {error}");
+            1
         }
     }
 }

@@ -1,23 +1,21 @@
 //! The first stage, outside of the node's namespaces: starts the first process and cleans up after it.
 
-use std::{process::Command, time::Duration};
+use std::{os::unix::process::CommandExt, process::Command, time::Duration};
 
 use nix::sched::{CloneFlags, unshare};
 
-use super::{
-    super::{protocol::Plan, run_dir::sweep_one},
-    INSIDE, SUBCOMMAND,
-};
+use super::super::{entry::STAGE, protocol::Plan, run_dir::sweep_one};
 
 pub(super) fn run(plan: &Plan) -> Result<(), String> {
     // A session of its own: a terminal's Ctrl-C is for the owner, who then ends the node.
     let _ = nix::unistd::setsid();
     unshare(CloneFlags::CLONE_NEWPID).map_err(|e| format!("making a process namespace: {e}"))?;
     let program = std::env::current_exe().map_err(|e| format!("finding this program: {e}"))?;
+    // The mark that brought us here is inherited.
     let mut child = Command::new(program)
-        .arg(SUBCOMMAND)
-        .arg(INSIDE)
+        .arg0("emu-node")
         .arg(&plan.run_dir)
+        .env(STAGE, "1")
         .spawn()
         .map_err(|e| format!("starting the first process: {e}"))?;
     let ended = child.wait();
