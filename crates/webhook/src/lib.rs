@@ -1,18 +1,34 @@
 //! Which pods get credentials: the pod mutation and its HTTPS server.
 //!
-//! [`Mutator`] is the decision and the patch, [`accounts`] and [`identities`] what it decides from.
+//! - [`Mutator`] is the decision and the patch, pure but for the jitter: [`Mutator::admit`] for typed pods,
+//!   [`Mutator::review`] for admission reviews. It decides from [`Identities`] and [`ServiceAccounts`].
+//! - [`Server`] is the webhook as a part of the emulator: identities from the feed, decisions to the journal.
+//! - [`serve`] with [`Args`] is the drop-in for Amazon's program: the same flags, files, watches, metrics and answers.
 #![forbid(unsafe_code)]
 
 pub mod accounts;
+mod embedded;
+pub mod flags;
 mod go;
 pub mod identities;
+mod instance;
+mod klog;
 mod mutate;
 mod mutator;
 mod near_miss;
+mod review;
+mod secret;
+mod serve;
+pub mod server;
 pub mod settings;
+pub mod watch;
 
 pub use accounts::ServiceAccounts;
+pub use embedded::Server;
+pub use flags::Args;
 pub use identities::{FeedIdentities, Identities, ListedIdentities};
 pub use mutate::{Operation, apply};
 pub use mutator::{Admission, AdmitError, Mode, Mutator, SKIP_LABEL};
+pub use review::{Decided, Reviewed};
+pub use serve::{Ports, ServeError, serve, serve_until};
 pub use settings::{AccountDefaults, MutationSettings};

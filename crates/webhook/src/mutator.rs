@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use emu_core::{AssociationState, Ids, ServiceAccountRef, journal::MutationReason};
+use emu_core::{AssociationState, Clock, Ids, ServiceAccountRef, journal::MutationReason};
 use k8s_openapi::api::core::v1::Pod;
 
 use crate::{
@@ -65,6 +65,7 @@ pub struct Mutator {
     identities: Arc<dyn Identities>,
     accounts: Arc<ServiceAccounts>,
     ids: Ids,
+    clock: Clock,
 }
 
 impl Mutator {
@@ -80,7 +81,14 @@ impl Mutator {
             identities,
             accounts,
             ids,
+            clock: Clock::new(),
         }
+    }
+
+    /// Waits for unknown accounts by this clock instead of a real one.
+    #[must_use]
+    pub fn with_clock(self, clock: Clock) -> Self {
+        Self { clock, ..self }
     }
 
     /// The service accounts it decides from.
@@ -88,8 +96,37 @@ impl Mutator {
         &self.accounts
     }
 
-    pub(crate) fn settings(&self) -> &MutationSettings {
-        &self.settings
+    /// What is found for IRSA, waiting for an unknown account as long as the grace period says; and whether the
+    /// account is missing.
+    pub(crate) async fn find_account(
+        &self,
+        namespace: &str,
+        name: &str,
+    ) -> (Option<Account>, bool) {
+        let grace = self.settings.grace_period;
+        let waiter = if grace.is_zero() {
+            None
+        } else {
+            self.accounts.await_account(namespace, name)
+        };
+        let mut lookup = self.accounts.lookup(namespace, name);
+        if let (false, Some(mut waiter)) = (lookup.found, waiter) {
+            let key = ServiceAccountRef::new(namespace, name);
+            tracing::warn!(
+                "Service account {key} not found in the cache. Waiting up to {grace:?} to be notified"
+            );
+            let mut timer = self.clock.timer();
+            tokio::select! {
+                // The sender lives as long as the account is awaited.
+                _ = waiter.wait_for(|known| *known) => {
+                    lookup = self.accounts.lookup(namespace, name);
+                }
+                () = timer.sleep(grace) => tracing::warn!(
+                    "Service account {key} not found in the cache after {grace:?}. Not mutating."
+                ),
+            }
+        }
+        (lookup.account, !lookup.found)
     }
 
     /// Admits a pod as an API server with the webhook registered would: the skip label is honoured, a pod without a

@@ -28,7 +28,12 @@ pub(crate) enum Keys {
 
 /// Decodes `data` into a new struct. The value is given even if there is an error, as far as it could be decoded.
 pub(crate) fn decode(data: &[u8], id: StructId, keys: Keys) -> (Value, Result<(), String>) {
-    let mut value = Value::zero_struct(id);
+    decode_as(data, &Type::Struct(id), keys)
+}
+
+/// Decodes `data` into a new value of any type.
+pub(crate) fn decode_as(data: &[u8], kind: &Type, keys: Keys) -> (Value, Result<(), String>) {
+    let mut value = Value::zero(kind);
     if let Err(message) = check(data) {
         return (value, Err(message));
     }
@@ -40,7 +45,7 @@ pub(crate) fn decode(data: &[u8], id: StructId, keys: Keys) -> (Value, Result<()
         within: None,
         first_error: None,
     };
-    let result = decoder.value(&Type::Struct(id), &mut value);
+    let result = decoder.value(kind, &mut value);
     let result = match (result, decoder.first_error) {
         (Err(message), _) => Err(message),
         (Ok(()), Some(message)) => Err(message),
@@ -350,6 +355,11 @@ fn type_name(kind: &Type) -> String {
         Type::List(element) => format!("[]{}", type_name(element)),
         Type::Map(element) => format!("map[string]{}", type_name(element)),
         Type::Pointer(inner) => format!("*{}", type_name(inner)),
+        // The one anonymous struct prints as its definition.
+        Type::Struct(id) if *id == schema().version_kind => {
+            r#"struct { APIVersion string "json:\"apiVersion,omitempty\""; Kind string "json:\"kind,omitempty\"" }"#
+                .into()
+        }
         Type::Struct(id) => format!("v1.{}", schema().get(*id).name),
         Type::Quantity => "resource.Quantity".into(),
         Type::IntOrString => "intstr.IntOrString".into(),

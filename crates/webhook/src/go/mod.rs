@@ -14,10 +14,13 @@ mod time;
 mod value;
 mod yaml;
 
-pub(crate) use decode::{Keys, decode};
+pub(crate) use decode::{Keys, decode, decode_as};
 pub(crate) use encode::encode;
 pub(crate) use scan::check;
-pub(crate) use schema::{StructId, schema};
-pub(crate) use text::{base, clean_join, dir, first_csv_record, parse_bool, parse_int};
+pub(crate) use schema::schema;
+pub(crate) use text::{
+    base, clean_join, dir, first_csv_record, is_json_buffer, parse_bool, parse_int,
+    parse_int_any_base,
+};
 pub(crate) use value::Value;
 pub(crate) use yaml::yaml_to_json;

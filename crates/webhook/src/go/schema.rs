@@ -65,6 +65,12 @@ pub(crate) struct Schema {
     pub(crate) pod: StructId,
     /// `admission.AdmissionReview`, whose versions v1 and v1beta1 have the same fields.
     pub(crate) admission_review: StructId,
+    /// The two fields the API machinery looks at first.
+    pub(crate) version_kind: StructId,
+    /// The identities file.
+    pub(crate) identities: StructId,
+    /// The ConfigMap's text: entries by `namespace/name`.
+    pub(crate) entries: Type,
 }
 
 impl Schema {
@@ -117,6 +123,9 @@ fn parse(text: &str) -> Schema {
         structs,
         pod: StructId(names["Pod"]),
         admission_review: StructId(names["AdmissionReview"]),
+        version_kind: StructId(names["VersionKind"]),
+        identities: StructId(names["IdentityConfigObject"]),
+        entries: parse_type("map *ConfigMapEntry", &names),
     }
 }
 
@@ -156,6 +165,12 @@ mod tests {
         assert!(pod.find("Spec", true).is_none());
         assert_eq!(pod.find("Spec", false), pod.find("spec", true));
         assert!(schema.structs.len() > 100);
+        assert!(
+            schema
+                .structs
+                .iter()
+                .all(|s| !s.fields.is_empty() || s.name == "EmptyDirSource")
+        );
         assert!(
             schema
                 .structs

@@ -83,6 +83,31 @@ pub(crate) fn parse_int(text: &str) -> Option<i64> {
     text.parse().ok()
 }
 
+/// Go's `strconv.ParseInt(text, 0, 64)`: the base is told by a prefix, and digits may be grouped with underscores.
+pub(crate) fn parse_int_any_base(text: &str) -> Option<i64> {
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let lower = unsigned.to_ascii_lowercase();
+    let (base, digits, prefixed) = match lower.as_bytes() {
+        [b'0', b'x', ..] => (16, &lower[2..], true),
+        [b'0', b'o', ..] => (8, &lower[2..], true),
+        [b'0', b'b', ..] => (2, &lower[2..], true),
+        [b'0', _, ..] => (8, &lower[1..], true),
+        _ => (10, lower.as_str(), false),
+    };
+    // An underscore stands between digits, or between prefix and digits.
+    let grouped = if prefixed {
+        digits.strip_prefix('_').unwrap_or(digits)
+    } else {
+        digits
+    };
+    if grouped.split('_').any(str::is_empty) || grouped.starts_with(['+', '-']) {
+        return None;
+    }
+    let bare = grouped.replace('_', "");
+    let sign = if text.starts_with('-') { "-" } else { "" };
+    i64::from_str_radix(&format!("{sign}{bare}"), base).ok()
+}
+
 /// Go's `strconv.ParseBool`.
 pub(crate) fn parse_bool(text: &str) -> Option<bool> {
     match text {
@@ -168,6 +193,15 @@ impl CsvLines<'_> {
     }
 }
 
+/// Whether the API machinery takes a body for JSON: its first character that is no space is a brace.
+pub(crate) fn is_json_buffer(body: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(&body[..body.len().min(4096)]);
+    match text.trim_start().chars().next() {
+        Some(c) => c == '{',
+        None => body.len() > 4096 && String::from_utf8_lossy(body).trim_start().starts_with('{'),
+    }
+}
+
 /// Go's `filepath.Clean`.
 fn clean(path: &str) -> String {
     if path.is_empty() {
@@ -232,6 +266,25 @@ mod tests {
         assert_eq!(parse_int("-5"), Some(-5));
         for bad in ["", "+", "1h", " 1", "1_000", "0x10", "9223372036854775808"] {
             assert_eq!(parse_int(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn integers_of_any_base() {
+        for (text, number) in [
+            ("0", 0),
+            ("-10", -10),
+            ("0x1F", 31),
+            ("0b101", 5),
+            ("0o17", 15),
+            ("017", 15),
+            ("1_000", 1000),
+            ("0x_ff", 255),
+        ] {
+            assert_eq!(parse_int_any_base(text), Some(number), "{text}");
+        }
+        for bad in ["", "-", "08", "0x", "1__0", "_1", "1_", "--1", "1e3"] {
+            assert_eq!(parse_int_any_base(bad), None, "{bad}");
         }
     }
 
