@@ -264,7 +264,9 @@ impl Twin {
     /// Resolves if a renewal panics, which ends Amazon's agent.
     pub async fn crashed(&self) -> &'static str {
         let mut crashed = self.crashed.subscribe();
-        match crashed.wait_for(Option::is_some).await.as_deref() {
+        // Copied out: the future would not be `Send` with the guard in it.
+        let reason = crashed.wait_for(Option::is_some).await.map(|reason| *reason);
+        match reason {
             Ok(Some(reason)) => reason,
             _ => std::future::pending().await,
         }
