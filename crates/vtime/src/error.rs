@@ -19,7 +19,9 @@ pub enum Unsupported {
     #[error("the clocks cannot be redirected: {0}")]
     Vdso(#[from] VdsoError),
     /// Yama forbids tracing.
-    #[error("the kernel's Yama module forbids tracing (kernel.yama.ptrace_scope is {scope}): {hint}")]
+    #[error(
+        "the kernel's Yama module forbids tracing (kernel.yama.ptrace_scope is {scope}): {hint}"
+    )]
     Yama {
         /// The value of `kernel.yama.ptrace_scope`.
         scope: u32,
@@ -27,7 +29,9 @@ pub enum Unsupported {
         hint: &'static str,
     },
     /// A program can have one tracer only, and this one's children have one already.
-    #[error("already traced: process {tracer} ({name}) traces this program; virtual time cannot run under strace, gdb or another virtual time")]
+    #[error(
+        "already traced: process {tracer} ({name}) traces this program; virtual time cannot run under strace, gdb or another virtual time"
+    )]
     AlreadyTraced {
         /// The tracer's process id.
         tracer: i32,
@@ -35,7 +39,9 @@ pub enum Unsupported {
         name: String,
     },
     /// `ptrace` is refused: by a container's seccomp profile or a security module, most likely.
-    #[error("the kernel refuses PTRACE_SEIZE: {0} (a container's seccomp profile or a security module may forbid ptrace)")]
+    #[error(
+        "the kernel refuses PTRACE_SEIZE: {0} (a container's seccomp profile or a security module may forbid ptrace)"
+    )]
     Refused(io::Error),
     /// The tracer process did not come up.
     #[error("the tracer process does not start: {0}")]

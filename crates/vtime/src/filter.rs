@@ -19,7 +19,12 @@ const ARCH_AT: u32 = 4;
 pub(crate) const SYS_FUTEX_WAIT: i64 = 455;
 
 const fn op(code: u16, k: u32) -> sock_filter {
-    sock_filter { code, jt: 0, jf: 0, k }
+    sock_filter {
+        code,
+        jt: 0,
+        jf: 0,
+        k,
+    }
 }
 const fn jump(code: u16, k: u32, jt: u8, jf: u8) -> sock_filter {
     sock_filter { code, jt, jf, k }
@@ -33,34 +38,70 @@ const fn arg(n: u32) -> sock_filter {
 }
 /// Stops unless the 64-bit argument is 0.
 const fn unless_null(n: u32) -> [sock_filter; 6] {
-    [arg(n), jump(JEQ, 0, 0, 3), op(LD, 16 + 8 * n + 4), jump(JEQ, 0, 0, 1), ALLOW, TRACE]
+    [
+        arg(n),
+        jump(JEQ, 0, 0, 3),
+        op(LD, 16 + 8 * n + 4),
+        jump(JEQ, 0, 0, 1),
+        ALLOW,
+        TRACE,
+    ]
 }
 
 /// The program, for `SECCOMP_SET_MODE_FILTER`.
 pub(crate) fn program() -> Vec<sock_filter> {
     // 32-bit calls keep the real clock.
-    let mut program = vec![op(LD, ARCH_AT), jump(JEQ, AUDIT_ARCH_X86_64, 1, 0), ALLOW, op(LD, 0)];
+    let mut program = vec![
+        op(LD, ARCH_AT),
+        jump(JEQ, AUDIT_ARCH_X86_64, 1, 0),
+        ALLOW,
+        op(LD, 0),
+    ];
     let mut rule = |nr: i64, body: &[sock_filter]| {
         program.push(jump(JEQ, nr as u32, 0, body.len() as u8));
         program.extend_from_slice(body);
     };
     // futex: LOCK_PI 6, WAIT_BITSET 9, WAIT_REQUEUE_PI 11, LOCK_PI2 13, with a timeout.
-    let mut futex = vec![arg(1), op(AND, 0x7f), jump(JEQ, 9, 4, 0), jump(JEQ, 6, 3, 0), jump(JEQ, 13, 2, 0)];
+    let mut futex = vec![
+        arg(1),
+        op(AND, 0x7f),
+        jump(JEQ, 9, 4, 0),
+        jump(JEQ, 6, 3, 0),
+        jump(JEQ, 13, 2, 0),
+    ];
     futex.extend([jump(JEQ, 11, 1, 0), ALLOW]);
     futex.extend(unless_null(3));
     rule(libc::SYS_futex, &futex);
     // Clocks up to 11, but not the CPU-time clocks 2 and 3 nor the unused 10.
-    let clock = [arg(0), jump(JGT, 11, 4, 0), jump(JEQ, 2, 3, 0), jump(JEQ, 3, 2, 0), jump(JEQ, 10, 1, 0), TRACE, ALLOW];
+    let clock = [
+        arg(0),
+        jump(JGT, 11, 4, 0),
+        jump(JEQ, 2, 3, 0),
+        jump(JEQ, 3, 2, 0),
+        jump(JEQ, 10, 1, 0),
+        TRACE,
+        ALLOW,
+    ];
     rule(libc::SYS_clock_gettime, &clock);
     let absolute = [arg(1), jump(JSET, 1, 0, 1), TRACE, ALLOW];
     rule(libc::SYS_clock_nanosleep, &absolute);
     rule(libc::SYS_timerfd_settime, &absolute);
     let real_itimer = [arg(0), jump(JEQ, 0, 0, 1), TRACE, ALLOW];
     rule(libc::SYS_setitimer, &real_itimer);
-    for nr in [libc::SYS_futex_waitv, SYS_FUTEX_WAIT, libc::SYS_gettimeofday, libc::SYS_time] {
+    for nr in [
+        libc::SYS_futex_waitv,
+        SYS_FUTEX_WAIT,
+        libc::SYS_gettimeofday,
+        libc::SYS_time,
+    ] {
         rule(nr, &[TRACE]);
     }
-    for nr in [libc::SYS_timerfd_create, libc::SYS_timer_create, libc::SYS_timer_settime, libc::SYS_alarm] {
+    for nr in [
+        libc::SYS_timerfd_create,
+        libc::SYS_timer_create,
+        libc::SYS_timer_settime,
+        libc::SYS_alarm,
+    ] {
         rule(nr, &[TRACE]);
     }
     for nr in [libc::SYS_mq_timedsend, libc::SYS_mq_timedreceive] {
@@ -112,18 +153,33 @@ mod tests {
         let traced = |nr, args| run(&program, nr, args) == libc::SECCOMP_RET_TRACE;
         let timeout = 0x7fff_0000_1000;
         for op in [6, 9, 11, 13, 9 | 128, 9 | 128 | 256] {
-            assert!(traced(libc::SYS_futex, [0, op, 0, timeout, 0, 0]), "futex {op}");
-            assert!(!traced(libc::SYS_futex, [0, op, 0, 0, 0, 0]), "futex {op} without a timeout");
+            assert!(
+                traced(libc::SYS_futex, [0, op, 0, timeout, 0, 0]),
+                "futex {op}"
+            );
+            assert!(
+                !traced(libc::SYS_futex, [0, op, 0, 0, 0, 0]),
+                "futex {op} without a timeout"
+            );
         }
-        assert!(traced(libc::SYS_futex, [0, 9, 0, 1 << 32, 0, 0]), "only the upper half is set");
+        assert!(
+            traced(libc::SYS_futex, [0, 9, 0, 1 << 32, 0, 0]),
+            "only the upper half is set"
+        );
         for op in [0, 1, 128, 129, 10] {
-            assert!(!traced(libc::SYS_futex, [0, op, 0, timeout, 0, 0]), "futex {op}");
+            assert!(
+                !traced(libc::SYS_futex, [0, op, 0, timeout, 0, 0]),
+                "futex {op}"
+            );
         }
         for clock in [0, 1, 4, 5, 6, 7, 8, 9, 11] {
             assert!(traced(libc::SYS_clock_gettime, [clock; 6]), "clock {clock}");
         }
         for clock in [2, 3, 10, 12, -6i64 as u64] {
-            assert!(!traced(libc::SYS_clock_gettime, [clock; 6]), "clock {clock}");
+            assert!(
+                !traced(libc::SYS_clock_gettime, [clock; 6]),
+                "clock {clock}"
+            );
         }
         assert!(traced(libc::SYS_clock_nanosleep, [1, 1, 0, 0, 0, 0]));
         assert!(!traced(libc::SYS_clock_nanosleep, [1, 0, 0, 0, 0, 0]));
@@ -133,7 +189,12 @@ mod tests {
         assert!(!traced(libc::SYS_setitimer, [1; 6]));
         assert!(traced(libc::SYS_mq_timedreceive, [0, 0, 0, 0, timeout, 0]));
         assert!(!traced(libc::SYS_mq_timedreceive, [0; 6]));
-        for nr in [libc::SYS_read, libc::SYS_epoll_wait, libc::SYS_nanosleep, libc::SYS_poll] {
+        for nr in [
+            libc::SYS_read,
+            libc::SYS_epoll_wait,
+            libc::SYS_nanosleep,
+            libc::SYS_poll,
+        ] {
             assert!(!traced(nr, [1; 6]), "{nr}");
         }
         assert!(traced(libc::SYS_time, [0; 6]) && traced(SYS_FUTEX_WAIT, [0; 6]));

@@ -34,11 +34,13 @@ impl Group {
     pub fn new() -> Result<Self, Error> {
         support::check_system()?;
         let group = Self::start().map_err(Unsupported::Tracer)?;
-        let hello = group.ask(wire::HELLO, [0; 3]).map_err(|error| match error {
-            Error::TracerGone => Unsupported::Tracer(io::ErrorKind::BrokenPipe.into()),
-            Error::Tracer(error) => Unsupported::Tracer(error),
-            other => Unsupported::Tracer(io::Error::other(other)),
-        })?;
+        let hello = group
+            .ask(wire::HELLO, [0; 3])
+            .map_err(|error| match error {
+                Error::TracerGone => Unsupported::Tracer(io::ErrorKind::BrokenPipe.into()),
+                Error::Tracer(error) => Unsupported::Tracer(error),
+                other => Unsupported::Tracer(io::Error::other(other)),
+            })?;
         match hello.numbers[0] {
             0 => {}
             errno => return Err(support::why_refused(errno as i32).into()),
@@ -73,10 +75,20 @@ impl Group {
         self.prepare(command);
         command.spawn().map_err(|source| {
             // A program that could not be traced failed before its exec, like any other that fails there.
-            let refused = self.ask(wire::REFUSED, [0; 3]).map(|answer| answer.text).unwrap_or_default();
+            let refused = self
+                .ask(wire::REFUSED, [0; 3])
+                .map(|answer| answer.text)
+                .unwrap_or_default();
             let traced = refused.is_empty();
             let program = command.get_program().to_string_lossy().into_owned();
-            if traced { Error::Spawn { program, source } } else { Error::Untraceable { program, why: refused } }
+            if traced {
+                Error::Spawn { program, source }
+            } else {
+                Error::Untraceable {
+                    program,
+                    why: refused,
+                }
+            }
         })
     }
 
@@ -86,19 +98,29 @@ impl Group {
     /// The program joins between fork and exec, after whatever `pre_exec` hooks were added before this call. Where it
     /// may not install a seccomp filter otherwise, an ordinary user's program is given `no_new_privs`.
     pub fn prepare(&self, command: &mut Command) {
-        sys::run_in_child(command, self.door.clone(), self.filter.clone(), self.tracer_pid);
+        sys::run_in_child(
+            command,
+            self.door.clone(),
+            self.filter.clone(),
+            self.tracer_pid,
+        );
     }
 
     /// Moves both clocks forward. Whatever is due by then happens now; waits that are not due have so much less left.
     pub fn jump(&self, by: Duration) -> Result<Report, Error> {
         let ns = nanoseconds(by)?;
-        self.shift(ns, ns, None::<fn(&Commit)>).map(|(report, _)| report)
+        self.shift(ns, ns, None::<fn(&Commit)>)
+            .map(|(report, _)| report)
     }
 
     /// Moves both clocks forward, and runs `moved` while every thread of the group is stopped: there the embedding
     /// program moves its own clock, so that nobody sees one moved and the other not. It must not spawn into the group,
     /// nor wait for a program of it, and has thirty seconds. If it panics, nothing moves.
-    pub fn jump_with<R>(&self, by: Duration, moved: impl FnOnce(&Commit) -> R) -> Result<(Report, R), Error> {
+    pub fn jump_with<R>(
+        &self,
+        by: Duration,
+        moved: impl FnOnce(&Commit) -> R,
+    ) -> Result<(Report, R), Error> {
         let ns = nanoseconds(by)?;
         let (report, result) = self.shift(ns, ns, Some(moved))?;
         Ok((report, result.ok_or(Error::TracerGone)?))
@@ -107,19 +129,27 @@ impl Group {
     /// Sets the wall clock alone forward, or back, by nanoseconds, as an administrator would. The monotonic clock,
     /// and every wait that is reckoned from it or is relative, stay.
     pub fn step_wall(&self, delta: i64) -> Result<Report, Error> {
-        self.shift(delta, 0, None::<fn(&Commit)>).map(|(report, _)| report)
+        self.shift(delta, 0, None::<fn(&Commit)>)
+            .map(|(report, _)| report)
     }
 
     /// [`step_wall`](Self::step_wall) with something to run while everything is stopped; see
     /// [`jump_with`](Self::jump_with).
-    pub fn step_wall_with<R>(&self, delta: i64, moved: impl FnOnce(&Commit) -> R) -> Result<(Report, R), Error> {
+    pub fn step_wall_with<R>(
+        &self,
+        delta: i64,
+        moved: impl FnOnce(&Commit) -> R,
+    ) -> Result<(Report, R), Error> {
         let (report, result) = self.shift(delta, 0, Some(moved))?;
         Ok((report, result.ok_or(Error::TracerGone)?))
     }
 
     /// How far virtual time is ahead.
     pub fn offset(&self) -> Offset {
-        Offset { wall: self.wall.load(Ordering::SeqCst), monotonic: self.monotonic.load(Ordering::SeqCst) }
+        Offset {
+            wall: self.wall.load(Ordering::SeqCst),
+            monotonic: self.monotonic.load(Ordering::SeqCst),
+        }
     }
 
     /// Waits until every thread of the group is blocked in a wait, at most for `limit` of real time: after a jump,
@@ -131,8 +161,13 @@ impl Group {
         let answer = self.ask(wire::SETTLE, [nanoseconds(limit)?, 0, 0])?;
         let [settled, threads, micros, _] = answer.numbers;
         Ok(match settled {
-            0 => Settled::No { running: answer.text },
-            _ => Settled::Yes { threads: threads as usize, micros: micros as u64 },
+            0 => Settled::No {
+                running: answer.text,
+            },
+            _ => Settled::Yes {
+                threads: threads as usize,
+                micros: micros as u64,
+            },
         })
     }
 
@@ -152,7 +187,11 @@ impl Group {
         let process = |line: &str| {
             let (pid, rest) = line.split_once(' ')?;
             let (threads, name) = rest.split_once(' ')?;
-            Some(Process { pid: pid.parse().ok()?, threads: threads.parse().ok()?, name: name.to_owned() })
+            Some(Process {
+                pid: pid.parse().ok()?,
+                threads: threads.parse().ok()?,
+                name: name.to_owned(),
+            })
         };
         Ok(text.lines().filter_map(process).collect())
     }
@@ -169,13 +208,19 @@ impl Group {
         moved: Option<impl FnOnce(&Commit) -> R>,
     ) -> Result<(Report, Option<R>), Error> {
         // One at a time: what `before` says must hold until the move.
-        let _one = self.tracer.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let _one = self
+            .tracer
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         let before = self.offset();
         let sum = |a: i64, b: i64| {
             let too_far = || Error::TooFar(Duration::from_nanos(b.unsigned_abs()));
             a.checked_add(b).ok_or_else(too_far)
         };
-        let after = Offset { wall: sum(before.wall, wall)?, monotonic: sum(before.monotonic, monotonic)? };
+        let after = Offset {
+            wall: sum(before.wall, wall)?,
+            monotonic: sum(before.monotonic, monotonic)?,
+        };
         let connection = self.request(wire::MOVE, [wall, monotonic, i64::from(moved.is_some())])?;
         let mut result = None;
         if let Some(moved) = moved {
@@ -188,7 +233,11 @@ impl Group {
         self.wall.store(after.wall, Ordering::SeqCst);
         self.monotonic.store(after.monotonic, Ordering::SeqCst);
         let [_, threads, waits, micros] = answer.numbers;
-        let report = Report { threads: threads as usize, waits_moved: waits as usize, micros: micros as u64 };
+        let report = Report {
+            threads: threads as usize,
+            waits_moved: waits as usize,
+            micros: micros as u64,
+        };
         Ok((report, result))
     }
 
@@ -208,7 +257,10 @@ impl Drop for Group {
     fn drop(&mut self) {
         // Commands that were prepared hold the door open, so closing it is not enough.
         let _ = self.request(wire::QUIT, [0; 3]);
-        let tracer = self.tracer.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let tracer = self
+            .tracer
+            .get_mut()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         let _ = tracer.wait();
     }
 }
@@ -233,5 +285,9 @@ fn receive(connection: &OwnedFd) -> Result<Answer, Error> {
 }
 
 fn stopped(answer: &Answer) -> Result<(), Error> {
-    if answer.numbers[0] < 0 { Err(Error::NotStopped(answer.text.clone())) } else { Ok(()) }
+    if answer.numbers[0] < 0 {
+        Err(Error::NotStopped(answer.text.clone()))
+    } else {
+        Ok(())
+    }
 }

@@ -14,7 +14,9 @@ const COMMIT_LIMIT: Duration = Duration::from_secs(30);
 /// Runs until the embedding program ends or says so; gives the exit code. Whatever is still traced then is killed.
 pub(crate) fn run() -> i32 {
     sys::new_session();
-    let (Ok(door), Ok(events)) = (sys::take_door(), sys::child_events()) else { return 1 };
+    let (Ok(door), Ok(events)) = (sys::take_door(), sys::child_events()) else {
+        return 1;
+    };
     let log = std::env::var_os("EMU_VTIME_LOG").is_some();
     let mut helper = Helper {
         tracer: Tracer::new(log),
@@ -61,13 +63,14 @@ impl Helper {
             return false;
         }
         let tracer = &mut self.tracer;
-        self.settling.retain_mut(|settling| match settling.look(tracer) {
-            Some(done) => {
-                answer(&settling.reply, &done);
-                false
-            }
-            None => true,
-        });
+        self.settling
+            .retain_mut(|settling| match settling.look(tracer) {
+                Some(done) => {
+                    answer(&settling.reply, &done);
+                    false
+                }
+                None => true,
+            });
         if self.tracer.is_empty() {
             for reply in self.waiting.drain(..) {
                 answer(&reply, &Answer::default());
@@ -83,11 +86,19 @@ impl Helper {
             Ok((0, _)) => return false,
             _ => return true,
         };
-        let Some(Request { what, numbers }) = request else { return true };
+        let Some(Request { what, numbers }) = request else {
+            return true;
+        };
         match what {
             wire::HELLO => {
                 let errno = try_tracing();
-                answer(&reply, &Answer { numbers: [errno, 0, 0, 0], text: String::new() });
+                answer(
+                    &reply,
+                    &Answer {
+                        numbers: [errno, 0, 0, 0],
+                        text: String::new(),
+                    },
+                );
             }
             wire::JOIN => {
                 let errno = self.join(numbers[0] as i32);
@@ -103,8 +114,20 @@ impl Helper {
                 self.tracer.kill_all();
                 self.waiting.push(reply);
             }
-            wire::LIST => answer(&reply, &Answer { text: self.list(), ..Answer::default() }),
-            wire::REFUSED => answer(&reply, &Answer { text: self.refused.clone(), ..Answer::default() }),
+            wire::LIST => answer(
+                &reply,
+                &Answer {
+                    text: self.list(),
+                    ..Answer::default()
+                },
+            ),
+            wire::REFUSED => answer(
+                &reply,
+                &Answer {
+                    text: self.refused.clone(),
+                    ..Answer::default()
+                },
+            ),
             wire::QUIT => return false,
             _ => {}
         }
@@ -113,10 +136,15 @@ impl Helper {
 
     fn join(&mut self, pid: i32) -> i64 {
         self.refused.clear();
-        let Err(error) = self.tracer.seize(pid) else { return 0 };
+        let Err(error) = self.tracer.seize(pid) else {
+            return 0;
+        };
         self.refused = match proc::tracer_of(pid) {
             0 => error.to_string(),
-            other => format!("process {other} ({}) traces it already", proc::name_of(other)),
+            other => format!(
+                "process {other} ({}) traces it already",
+                proc::name_of(other)
+            ),
         };
         i64::from(error.raw_os_error().unwrap_or(libc::EPERM))
     }
@@ -126,27 +154,52 @@ impl Helper {
         let start = Instant::now();
         let stopped = self.tracer.stop_all(&self.events);
         if let Err(StopError(tids)) = stopped {
-            let names: Vec<_> = tids.iter().map(|&tid| format!("{tid} ({})", proc::name_of(tid))).collect();
+            let names: Vec<_> = tids
+                .iter()
+                .map(|&tid| format!("{tid} ({})", proc::name_of(tid)))
+                .collect();
             let text = format!("threads that did not stop: {}", names.join(", "));
-            return answer(reply, &Answer { numbers: [-1, 0, 0, 0], text });
+            return answer(
+                reply,
+                &Answer {
+                    numbers: [-1, 0, 0, 0],
+                    text,
+                },
+            );
         }
         if hold != 0 {
             answer(reply, &Answer::default());
             let mut byte = [0];
             let ready = sys::wait_readable(&[reply.as_fd()], Some(COMMIT_LIMIT))[0];
-            if !ready || !matches!(sys::receive(reply.as_raw_fd(), &mut byte), Ok((1, _))) || byte != [COMMIT] {
+            if !ready
+                || !matches!(sys::receive(reply.as_raw_fd(), &mut byte), Ok((1, _)))
+                || byte != [COMMIT]
+            {
                 self.tracer.go_on();
-                return answer(reply, &Answer { numbers: [-1, 0, 0, 0], text: "not committed".into() });
+                return answer(
+                    reply,
+                    &Answer {
+                        numbers: [-1, 0, 0, 0],
+                        text: "not committed".into(),
+                    },
+                );
             }
         }
         let moved = self.tracer.move_clocks(wall, monotonic);
         self.tracer.go_on();
         let micros = start.elapsed().as_micros() as i64;
-        answer(reply, &Answer { numbers: [0, moved.threads as i64, moved.waits as i64, micros], text: String::new() });
+        answer(
+            reply,
+            &Answer {
+                numbers: [0, moved.threads as i64, moved.waits as i64, micros],
+                text: String::new(),
+            },
+        );
     }
 
     fn list(&self) -> String {
-        let line = |(pid, threads): (i32, usize)| format!("{pid} {threads} {}\n", proc::name_of(pid));
+        let line =
+            |(pid, threads): (i32, usize)| format!("{pid} {threads} {}\n", proc::name_of(pid));
         self.tracer.processes().into_iter().map(line).collect()
     }
 }
@@ -162,7 +215,9 @@ fn try_tracing() -> i64 {
         Ok(pid) => pid,
         Err(error) => return i64::from(error.raw_os_error().unwrap_or(libc::EPERM)),
     };
-    let errno = sys::seize(pid).err().map_or(0, |e| i64::from(e.raw_os_error().unwrap_or(libc::EPERM)));
+    let errno = sys::seize(pid)
+        .err()
+        .map_or(0, |e| i64::from(e.raw_os_error().unwrap_or(libc::EPERM)));
     let _ = sys::kill(pid, libc::SIGKILL);
     let _ = sys::wait_for(pid);
     errno

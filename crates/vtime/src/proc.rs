@@ -4,7 +4,9 @@ use std::fs;
 
 /// The value of one line of a `/proc/.../status`-like text.
 pub(crate) fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
-    text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
+    text.lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
+        .map(str::trim)
 }
 
 fn status(tid: i32) -> Option<String> {
@@ -13,17 +15,23 @@ fn status(tid: i32) -> Option<String> {
 
 /// The process that a thread belongs to; the thread itself when it is gone.
 pub(crate) fn process_of(tid: i32) -> i32 {
-    status(tid).and_then(|s| field(&s, "Tgid")?.parse().ok()).unwrap_or(tid)
+    status(tid)
+        .and_then(|s| field(&s, "Tgid")?.parse().ok())
+        .unwrap_or(tid)
 }
 
 /// Who traces a process already; 0: nobody.
 pub(crate) fn tracer_of(pid: i32) -> i32 {
-    status(pid).and_then(|s| field(&s, "TracerPid")?.parse().ok()).unwrap_or(0)
+    status(pid)
+        .and_then(|s| field(&s, "TracerPid")?.parse().ok())
+        .unwrap_or(0)
 }
 
 /// A process's name as the kernel knows it.
 pub(crate) fn name_of(pid: i32) -> String {
-    fs::read_to_string(format!("/proc/{pid}/comm")).map(|s| s.trim().to_owned()).unwrap_or_default()
+    fs::read_to_string(format!("/proc/{pid}/comm"))
+        .map(|s| s.trim().to_owned())
+        .unwrap_or_default()
 }
 
 /// Whether a thread has ended, though nobody has been told yet.
@@ -42,17 +50,29 @@ pub(crate) struct Activity {
 
 /// How a thread is doing now; a thread that is gone is blocked for good.
 pub(crate) fn activity(tid: i32) -> Activity {
-    let Some(text) = status(tid) else { return Activity { blocked: true, switches: 0 } };
-    let count = |name| field(&text, name).and_then(|n| n.parse::<u64>().ok()).unwrap_or(0);
+    let Some(text) = status(tid) else {
+        return Activity {
+            blocked: true,
+            switches: 0,
+        };
+    };
+    let count = |name| {
+        field(&text, name)
+            .and_then(|n| n.parse::<u64>().ok())
+            .unwrap_or(0)
+    };
     Activity {
-        blocked: field(&text, "State").is_none_or(|state| state.starts_with(['S', 'T', 'Z', 'X', 'I'])),
+        blocked: field(&text, "State")
+            .is_none_or(|state| state.starts_with(['S', 'T', 'Z', 'X', 'I'])),
         switches: count("voluntary_ctxt_switches") + count("nonvoluntary_ctxt_switches"),
     }
 }
 
 /// The signals, as bits, for which a program has a handler.
 pub(crate) fn caught_signals(tid: i32) -> u64 {
-    status(tid).and_then(|s| u64::from_str_radix(field(&s, "SigCgt")?, 16).ok()).unwrap_or(0)
+    status(tid)
+        .and_then(|s| u64::from_str_radix(field(&s, "SigCgt")?, 16).ok())
+        .unwrap_or(0)
 }
 
 /// The address of a program's vDSO, from its auxiliary vector.
@@ -97,16 +117,22 @@ pub(crate) fn timerfd_info(pid: i32, fd: i32) -> Option<TimerFdInfo> {
     Some(TimerFdInfo {
         clock: field(&text, "clockid")?.parse().ok()?,
         ticks: field(&text, "ticks")?.parse().ok()?,
-        flags: field(&text, "settime flags").and_then(|f| i32::from_str_radix(f, 8).ok()).unwrap_or(0),
+        flags: field(&text, "settime flags")
+            .and_then(|f| i32::from_str_radix(f, 8).ok())
+            .unwrap_or(0),
     })
 }
 
 /// The numbers of a process's timer descriptors.
 pub(crate) fn timerfds(pid: i32) -> Vec<i32> {
-    let Ok(entries) = fs::read_dir(format!("/proc/{pid}/fd")) else { return Vec::new() };
+    let Ok(entries) = fs::read_dir(format!("/proc/{pid}/fd")) else {
+        return Vec::new();
+    };
     entries
         .flatten()
-        .filter(|e| fs::read_link(e.path()).is_ok_and(|to| to.as_os_str() == "anon_inode:[timerfd]"))
+        .filter(|e| {
+            fs::read_link(e.path()).is_ok_and(|to| to.as_os_str() == "anon_inode:[timerfd]")
+        })
         .filter_map(|e| e.file_name().to_str()?.parse().ok())
         .collect()
 }

@@ -29,7 +29,13 @@ pub(crate) struct Settling {
 impl Settling {
     pub(crate) fn new(reply: OwnedFd, limit: Duration) -> Self {
         let since = Instant::now();
-        Self { reply, since, limit: since + limit, next: since, busy: None }
+        Self {
+            reply,
+            since,
+            limit: since + limit,
+            next: since,
+            busy: None,
+        }
     }
 
     /// When to look again.
@@ -49,7 +55,10 @@ impl Settling {
             return Some(self.answer(now, true, threads, String::new()));
         }
         if now >= self.limit {
-            let who = self.busy.map(|tid| format!("thread {tid} ({})", proc::name_of(tid))).unwrap_or_default();
+            let who = self
+                .busy
+                .map(|tid| format!("thread {tid} ({})", proc::name_of(tid)))
+                .unwrap_or_default();
             return Some(self.answer(now, false, 0, who));
         }
         self.next = (now + PAUSE.max((now - start) * PART)).min(self.limit);
@@ -58,11 +67,17 @@ impl Settling {
 
     fn answer(&self, now: Instant, settled: bool, threads: usize, text: String) -> Answer {
         let micros = (now - self.since).as_micros() as i64;
-        Answer { numbers: [i64::from(settled), threads as i64, micros, 0], text }
+        Answer {
+            numbers: [i64::from(settled), threads as i64, micros, 0],
+            text,
+        }
     }
 
     fn settled(&mut self, tracer: &mut Tracer) -> Option<usize> {
-        if self.busy.is_some_and(|tid| tracer.is_able(tid) && !proc::activity(tid).blocked) {
+        if self
+            .busy
+            .is_some_and(|tid| tracer.is_able(tid) && !proc::activity(tid).blocked)
+        {
             return None;
         }
         let first = self.all_blocked(tracer)?;

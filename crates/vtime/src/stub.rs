@@ -193,8 +193,22 @@ pub(crate) fn bytes() -> &'static [u8] {
 
 /// The places in the stub.
 pub(crate) fn marks() -> Marks {
-    let [len, cgt, gtod, time, mono_1, mono_2, real_1, real_2, told, mono_3, add, tell, gtod_read, time_read] =
-        crate::sys::stub_marks().map(u64::from);
+    let [
+        len,
+        cgt,
+        gtod,
+        time,
+        mono_1,
+        mono_2,
+        real_1,
+        real_2,
+        told,
+        mono_3,
+        add,
+        tell,
+        gtod_read,
+        time_read,
+    ] = crate::sys::stub_marks().map(u64::from);
     Marks {
         len,
         clock_gettime: cgt,
@@ -202,7 +216,12 @@ pub(crate) fn marks() -> Marks {
         time,
         torn: [(mono_2, mono_1), (real_2, real_1)],
         told,
-        read: [(mono_3, real_1), (add, tell), (gtod_read, time), (time_read, len)],
+        read: [
+            (mono_3, real_1),
+            (add, tell),
+            (gtod_read, time),
+            (time_read, len),
+        ],
     }
 }
 

@@ -22,7 +22,10 @@ pub(crate) fn check_system() -> Result<(), Unsupported> {
     sys::peek(std::process::id() as i32, range.start, &mut image).map_err(Unsupported::Refused)?;
     vdso::parse(&image, stub::bytes().len())?;
     match yama_scope() {
-        Some(3) => Err(Unsupported::Yama { scope: 3, hint: "it cannot be lowered until the next boot" }),
+        Some(3) => Err(Unsupported::Yama {
+            scope: 3,
+            hint: "it cannot be lowered until the next boot",
+        }),
         _ => Ok(()),
     }
 }
@@ -31,16 +34,24 @@ pub(crate) fn check_system() -> Result<(), Unsupported> {
 pub(crate) fn why_refused(errno: i32) -> Unsupported {
     let tracer = proc::tracer_of(std::process::id() as i32);
     if tracer != 0 {
-        return Unsupported::AlreadyTraced { tracer, name: proc::name_of(tracer) };
+        return Unsupported::AlreadyTraced {
+            tracer,
+            name: proc::name_of(tracer),
+        };
     }
     match yama_scope() {
-        Some(scope @ 2..) => {
-            Unsupported::Yama { scope, hint: "run as root, or `sysctl kernel.yama.ptrace_scope=1`" }
-        }
+        Some(scope @ 2..) => Unsupported::Yama {
+            scope,
+            hint: "run as root, or `sysctl kernel.yama.ptrace_scope=1`",
+        },
         _ => Unsupported::Refused(io::Error::from_raw_os_error(errno)),
     }
 }
 
 fn yama_scope() -> Option<u32> {
-    fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope").ok()?.trim().parse().ok()
+    fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope")
+        .ok()?
+        .trim()
+        .parse()
+        .ok()
 }

@@ -152,14 +152,26 @@ pub(crate) fn parse(image: &[u8], stub_len: usize) -> Result<Image, VdsoError> {
             _ => continue,
         };
         let (value_at, value) = (at as u64 + 8, elf.u64(at + 8)? as u64);
-        symbols.push(Symbol { function, value_at, value });
+        symbols.push(Symbol {
+            function,
+            value_at,
+            value,
+        });
     }
     if !symbols.iter().any(|s| s.function == Function::ClockGettime) {
         return Err(VdsoError::Damaged("no clock_gettime"));
     }
     let code = image.get(0x400..end.min(image.len())).unwrap_or_default();
-    let syscall = code.windows(2).position(|w| w == [0x0f, 0x05]).map(|i| i as u64 + 0x400);
-    Ok(Image { stub: stub as u64, pages_end: image.len() as u64, syscall, symbols })
+    let syscall = code
+        .windows(2)
+        .position(|w| w == [0x0f, 0x05])
+        .map(|i| i as u64 + 0x400);
+    Ok(Image {
+        stub: stub as u64,
+        pages_end: image.len() as u64,
+        syscall,
+        symbols,
+    })
 }
 
 /// Newer kernels may leave out the old hash table, whose length is that of the symbol table.
@@ -170,7 +182,9 @@ fn symbols_by_section(elf: &Bytes<'_>, shoff: usize, shnum: usize) -> Result<usi
             return Ok(elf.u64(at + 32)? / SYMBOL_LEN);
         }
     }
-    Err(VdsoError::Damaged("neither a hash table nor a section for the symbols"))
+    Err(VdsoError::Damaged(
+        "neither a hash table nor a section for the symbols",
+    ))
 }
 
 /// The address range of the vDSO in the text of a `/proc/PID/maps`.
@@ -195,8 +209,15 @@ mod tests {
     #[test]
     fn the_running_kernels_vdso_has_room_and_the_functions() {
         let image = parse(&own(), 288).unwrap();
-        for function in [Function::ClockGettime, Function::Gettimeofday, Function::Time] {
-            assert!(image.symbols.iter().any(|s| s.function == function), "{function:?}");
+        for function in [
+            Function::ClockGettime,
+            Function::Gettimeofday,
+            Function::Time,
+        ] {
+            assert!(
+                image.symbols.iter().any(|s| s.function == function),
+                "{function:?}"
+            );
         }
         assert!(image.syscall.is_some());
         assert_eq!(image.stub % 64, 0);
@@ -205,8 +226,14 @@ mod tests {
     #[test]
     fn damaged_images_are_refused_and_never_panic() {
         let good = own();
-        assert_eq!(parse(&[], 288).unwrap_err(), VdsoError::Damaged("a field lies outside the image"));
-        assert!(matches!(parse(&good, good.len()), Err(VdsoError::NoPadding { .. })));
+        assert_eq!(
+            parse(&[], 288).unwrap_err(),
+            VdsoError::Damaged("a field lies outside the image")
+        );
+        assert!(matches!(
+            parse(&good, good.len()),
+            Err(VdsoError::NoPadding { .. })
+        ));
         let mut small = good.clone();
         small[4] = 1;
         assert_eq!(parse(&small, 288).unwrap_err(), VdsoError::NotX86_64);

@@ -73,7 +73,10 @@ impl Answer {
         bytes
     }
     pub(crate) fn from_bytes(bytes: &[u8]) -> io::Result<Self> {
-        let numbers = bytes.get(..32).and_then(words).ok_or(io::ErrorKind::InvalidData)?;
+        let numbers = bytes
+            .get(..32)
+            .and_then(words)
+            .ok_or(io::ErrorKind::InvalidData)?;
         let text = String::from_utf8_lossy(&bytes[32..]).into_owned();
         Ok(Self { numbers, text })
     }
@@ -102,10 +105,16 @@ mod tests {
         let request = Request::new(MOVE, [-5, i64::MAX, 1]);
         assert_eq!(Request::from_bytes(&request.to_bytes()), Some(request));
         assert_eq!(Request::from_bytes(&[0; 31]), None);
-        let answer = Answer { numbers: [1, -2, 3, 4], text: "µs".into() };
+        let answer = Answer {
+            numbers: [1, -2, 3, 4],
+            text: "µs".into(),
+        };
         assert_eq!(Answer::from_bytes(&answer.to_bytes()).unwrap(), answer);
         assert!(Answer::from_bytes(&[1; 8]).is_err());
-        let long = Answer { text: "é".repeat(Answer::MAX), ..Answer::default() };
+        let long = Answer {
+            text: "é".repeat(Answer::MAX),
+            ..Answer::default()
+        };
         assert!(long.to_bytes().len() <= Answer::MAX);
     }
 }

@@ -40,7 +40,9 @@ fn jumps(mut command: Command, at_least: usize) {
 
 #[test]
 fn c() {
-    let Some(path) = programs::c("load.c") else { return };
+    let Some(path) = programs::c("load.c") else {
+        return;
+    };
     let mut command = Command::new(path);
     command.arg(if full() { "6000" } else { "600" });
     jumps(command, 300);
@@ -48,7 +50,9 @@ fn c() {
 
 #[test]
 fn go() {
-    let Some(path) = programs::compile("load.go", &["go", "build", "-o", "OUT", "SRC"]) else { return };
+    let Some(path) = programs::compile("load.go", &["go", "build", "-o", "OUT", "SRC"]) else {
+        return;
+    };
     let mut command = Command::new(path);
     command.arg(if full() { "3000" } else { "300" });
     jumps(command, 150);

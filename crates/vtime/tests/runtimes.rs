@@ -16,7 +16,9 @@ const SOON: Duration = Duration::from_millis(100);
 fn sleepers(command: impl Fn() -> Command, kinds: usize) {
     let mut slowest = Vec::new();
     for _ in 0..3 {
-        let Some(took) = one_hour(command(), kinds) else { return };
+        let Some(took) = one_hour(command(), kinds) else {
+            return;
+        };
         if took < SOON {
             return;
         }
@@ -41,21 +43,33 @@ fn one_hour(mut command: Command, kinds: usize) -> Option<Duration> {
             assert!(when >= at, "{name} fired before the jump");
             fired.push((when - at, name.to_owned()));
         } else if let Some(rest) = line.strip_prefix("done ") {
-            break rest.split_whitespace().filter_map(|n| n.parse().ok()).collect();
+            break rest
+                .split_whitespace()
+                .filter_map(|n| n.parse().ok())
+                .collect();
         }
     };
     assert!(fired.len() >= kinds, "of {kinds} only {fired:?}");
     let (wall, monotonic) = (after[0] - before[0], after[1] - before[1]);
     for moved in [wall, monotonic] {
-        assert!((HOUR_NS..HOUR_NS + HUNG.as_nanos() as i64).contains(&moved), "{wall} {monotonic}");
+        assert!(
+            (HOUR_NS..HOUR_NS + HUNG.as_nanos() as i64).contains(&moved),
+            "{wall} {monotonic}"
+        );
     }
-    assert!((wall - monotonic).abs() < 50_000_000, "the clocks drifted apart: {wall} {monotonic}");
+    assert!(
+        (wall - monotonic).abs() < 50_000_000,
+        "the clocks drifted apart: {wall} {monotonic}"
+    );
     let mut checked = 0;
     while let Some((_, line)) = program.line() {
         if let Some(rest) = line.strip_prefix("after ") {
             let took: i64 = rest.split_whitespace().last().unwrap().parse().unwrap();
             // Node rounds to whole milliseconds, either way.
-            assert!((199_000_000..5_000_000_000).contains(&took), "a wait of 200 ms begun after the jump: {rest} ns");
+            assert!(
+                (199_000_000..5_000_000_000).contains(&took),
+                "a wait of 200 ms begun after the jump: {rest} ns"
+            );
             checked += 1;
         }
     }
@@ -74,26 +88,46 @@ fn found(program: &str) -> bool {
 
 #[test]
 fn c_dynamic() {
-    let Some(program) = programs::c("sleepers.c") else { return };
+    let Some(program) = programs::c("sleepers.c") else {
+        return;
+    };
     sleepers(|| Command::new(&program), 30);
 }
 
 #[test]
 fn c_static() {
-    let build = ["gcc", "-O1", "-static", "-o", "OUT", "SRC", "-lpthread", "-lrt"];
-    let Some(program) = compile("sleepers.c", &build) else { return };
+    let build = [
+        "gcc",
+        "-O1",
+        "-static",
+        "-o",
+        "OUT",
+        "SRC",
+        "-lpthread",
+        "-lrt",
+    ];
+    let Some(program) = compile("sleepers.c", &build) else {
+        return;
+    };
     sleepers(|| Command::new(&program), 30);
 }
 
 #[test]
 fn go() {
-    let Some(program) = compile("sleepers.go", &["go", "build", "-o", "OUT", "SRC"]) else { return };
+    let Some(program) = compile("sleepers.go", &["go", "build", "-o", "OUT", "SRC"]) else {
+        return;
+    };
     sleepers(|| Command::new(&program), 8);
 }
 
 #[test]
 fn rust() {
-    let Some(program) = compile("sleepers.rs", &["rustc", "--edition=2021", "-O", "-o", "OUT", "SRC"]) else { return };
+    let Some(program) = compile(
+        "sleepers.rs",
+        &["rustc", "--edition=2021", "-O", "-o", "OUT", "SRC"],
+    ) else {
+        return;
+    };
     sleepers(|| Command::new(&program), 5);
 }
 
@@ -125,7 +159,9 @@ fn node() {
 
 #[test]
 fn java() {
-    let Some(classes) = compile("Sleepers.java", &["javac", "-d", "OUT", "SRC"]) else { return };
+    let Some(classes) = compile("Sleepers.java", &["javac", "-d", "OUT", "SRC"]) else {
+        return;
+    };
     if !found("java") {
         return;
     }

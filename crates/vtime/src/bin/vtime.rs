@@ -33,7 +33,10 @@ enum Ask {
 }
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args_os().skip(1).map(|a| a.to_string_lossy().into_owned()).collect();
+    let arguments: Vec<String> = std::env::args_os()
+        .skip(1)
+        .map(|a| a.to_string_lossy().into_owned())
+        .collect();
     let (ask, socket) = match parse(&arguments) {
         Ok(parsed) => parsed,
         Err(why) => {
@@ -46,10 +49,12 @@ fn main() -> ExitCode {
             println!("{USAGE}");
             Ok(0)
         }
-        Ask::Check => emu_vtime::supported().map_err(|why| why.to_string()).map(|()| {
-            println!("virtual time works here");
-            0
-        }),
+        Ask::Check => emu_vtime::supported()
+            .map_err(|why| why.to_string())
+            .map(|()| {
+                println!("virtual time works here");
+                0
+            }),
         #[cfg(unix)]
         Ask::Run { program } => control::run(&program, socket.as_deref()),
         #[cfg(unix)]
@@ -80,7 +85,10 @@ fn parse(arguments: &[String]) -> Result<(Ask, Option<String>), String> {
                 Some(path) => socket = Some(path.to_owned()),
                 None if words.first().is_some_and(|w| w == "run") => {
                     // `vtime run PROGRAM` works without the dashes too.
-                    program = std::iter::once(argument).chain(rest.by_ref()).cloned().collect();
+                    program = std::iter::once(argument)
+                        .chain(rest.by_ref())
+                        .cloned()
+                        .collect();
                 }
                 None => words.push(other.to_owned()),
             },
@@ -93,12 +101,22 @@ fn parse(arguments: &[String]) -> Result<(Ask, Option<String>), String> {
         ["help"] | [] => Ask::Help,
         ["jump", by] => match span::parse(by)? {
             ns if ns < 0 => return Err("a jump goes forward; see `step`".to_owned()),
-            ns => Ask::Tell { request: format!("jump {ns}") },
+            ns => Ask::Tell {
+                request: format!("jump {ns}"),
+            },
         },
-        ["step", by] => Ask::Tell { request: format!("step {}", span::parse(by)?) },
-        ["settle"] => Ask::Tell { request: "settle 10000000000".to_owned() },
-        ["settle", limit] => Ask::Tell { request: format!("settle {}", span::parse(limit)?) },
-        [word @ ("offset" | "list")] => Ask::Tell { request: word.to_owned() },
+        ["step", by] => Ask::Tell {
+            request: format!("step {}", span::parse(by)?),
+        },
+        ["settle"] => Ask::Tell {
+            request: "settle 10000000000".to_owned(),
+        },
+        ["settle", limit] => Ask::Tell {
+            request: format!("settle {}", span::parse(limit)?),
+        },
+        [word @ ("offset" | "list")] => Ask::Tell {
+            request: word.to_owned(),
+        },
         _ => return Err(format!("what is `{}`?", words.join(" "))),
     };
     Ok((ask, socket))

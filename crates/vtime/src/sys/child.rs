@@ -9,7 +9,12 @@ use std::process::Command;
 use std::sync::Arc;
 
 /// Has `command` join the group behind `door` when it is spawned, with `filter` installed.
-pub(crate) fn run_in_child(command: &mut Command, door: Arc<OwnedFd>, filter: Arc<[libc::sock_filter]>, tracer: u32) {
+pub(crate) fn run_in_child(
+    command: &mut Command,
+    door: Arc<OwnedFd>,
+    filter: Arc<[libc::sock_filter]>,
+    tracer: u32,
+) {
     let hook = move || {
         join(door.as_raw_fd(), tracer)?;
         install(&filter)
@@ -28,7 +33,11 @@ fn join(door: i32, tracer: u32) -> io::Result<()> {
         libc::getpid()
     };
     let (ours, theirs) = socket_pair()?;
-    send(door, &Request::new(JOIN, [i64::from(pid), 0, 0]).to_bytes(), Some(theirs.as_raw_fd()))?;
+    send(
+        door,
+        &Request::new(JOIN, [i64::from(pid), 0, 0]).to_bytes(),
+        Some(theirs.as_raw_fd()),
+    )?;
     drop(theirs);
     let mut reply = [0u8; 8];
     match receive(ours.as_raw_fd(), &mut reply)? {
@@ -42,10 +51,18 @@ fn join(door: i32, tracer: u32) -> io::Result<()> {
 
 /// Installs the filter; an ordinary user must give up set-uid programs for it.
 fn install(filter: &[libc::sock_filter]) -> io::Result<()> {
-    let program = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_ptr().cast_mut() };
+    let program = libc::sock_fprog {
+        len: filter.len() as u16,
+        filter: filter.as_ptr().cast_mut(),
+    };
     // SAFETY: the kernel reads `len` instructions and keeps its own copy.
     let set = || unsafe {
-        check(libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, 0, &raw const program))
+        check(libc::syscall(
+            libc::SYS_seccomp,
+            libc::SECCOMP_SET_MODE_FILTER,
+            0,
+            &raw const program,
+        ))
     };
     if set().is_ok() {
         return Ok(());

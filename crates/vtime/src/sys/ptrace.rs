@@ -37,7 +37,11 @@ pub(crate) fn listen(tid: i32) -> io::Result<()> {
 
 /// Lets a thread run; `to_syscall`: until its next system call begins or ends.
 pub(crate) fn resume(tid: i32, signal: i32, to_syscall: bool) -> io::Result<()> {
-    let what = if to_syscall { libc::PTRACE_SYSCALL } else { libc::PTRACE_CONT };
+    let what = if to_syscall {
+        libc::PTRACE_SYSCALL
+    } else {
+        libc::PTRACE_CONT
+    };
     request(what, tid, 0, signal as u64).map(drop)
 }
 
@@ -104,7 +108,14 @@ pub(crate) fn event_message(tid: i32) -> io::Result<u64> {
 pub(crate) fn at_syscall_entry(tid: i32) -> io::Result<bool> {
     let mut info = [0u8; 88];
     // SAFETY: PTRACE_GET_SYSCALL_INFO writes at most `addr` bytes.
-    check(unsafe { libc::ptrace(libc::PTRACE_GET_SYSCALL_INFO, tid, info.len(), info.as_mut_ptr()) })?;
+    check(unsafe {
+        libc::ptrace(
+            libc::PTRACE_GET_SYSCALL_INFO,
+            tid,
+            info.len(),
+            info.as_mut_ptr(),
+        )
+    })?;
     Ok(info[0] == libc::PTRACE_SYSCALL_INFO_ENTRY)
 }
 
@@ -123,20 +134,48 @@ pub(crate) fn poke(tid: i32, addr: u64, bytes: &[u8]) -> io::Result<()> {
 
 /// Reads memory of another program.
 pub(crate) fn peek(tid: i32, addr: u64, into: &mut [u8]) -> io::Result<()> {
-    let local = libc::iovec { iov_base: into.as_mut_ptr().cast(), iov_len: into.len() };
-    let remote = libc::iovec { iov_base: addr as *mut libc::c_void, iov_len: into.len() };
+    let local = libc::iovec {
+        iov_base: into.as_mut_ptr().cast(),
+        iov_len: into.len(),
+    };
+    let remote = libc::iovec {
+        iov_base: addr as *mut libc::c_void,
+        iov_len: into.len(),
+    };
     // SAFETY: `local` is the whole of `into`; `remote` is only an address for the kernel, in the other program.
-    let n = check(unsafe { libc::process_vm_readv(tid, &raw const local, 1, &raw const remote, 1, 0) } as i64)?;
-    if n == into.len() as i64 { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+    let n =
+        check(
+            unsafe { libc::process_vm_readv(tid, &raw const local, 1, &raw const remote, 1, 0) }
+                as i64,
+        )?;
+    if n == into.len() as i64 {
+        Ok(())
+    } else {
+        Err(io::ErrorKind::UnexpectedEof.into())
+    }
 }
 
 /// Writes memory of another program as the program itself could.
 pub(crate) fn write_as_program(tid: i32, addr: u64, bytes: &[u8]) -> io::Result<()> {
-    let local = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
-    let remote = libc::iovec { iov_base: addr as *mut libc::c_void, iov_len: bytes.len() };
+    let local = libc::iovec {
+        iov_base: bytes.as_ptr().cast_mut().cast(),
+        iov_len: bytes.len(),
+    };
+    let remote = libc::iovec {
+        iov_base: addr as *mut libc::c_void,
+        iov_len: bytes.len(),
+    };
     // SAFETY: `local` is the whole of `bytes` and only read; `remote` is only an address, in the other program.
-    let n = check(unsafe { libc::process_vm_writev(tid, &raw const local, 1, &raw const remote, 1, 0) } as i64)?;
-    if n == bytes.len() as i64 { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+    let n =
+        check(
+            unsafe { libc::process_vm_writev(tid, &raw const local, 1, &raw const remote, 1, 0) }
+                as i64,
+        )?;
+    if n == bytes.len() as i64 {
+        Ok(())
+    } else {
+        Err(io::ErrorKind::UnexpectedEof.into())
+    }
 }
 
 /// The next event of any traced thread, if there is one now.
@@ -218,7 +257,9 @@ pub(crate) fn same_file(a: i32, b: i32) -> Option<bool> {
     const KCMP_FILE: i32 = 0;
     let pid = std::process::id();
     // SAFETY: kcmp takes numbers only.
-    check(unsafe { libc::syscall(libc::SYS_kcmp, pid, pid, KCMP_FILE, a, b) }).ok().map(|order| order == 0)
+    check(unsafe { libc::syscall(libc::SYS_kcmp, pid, pid, KCMP_FILE, a, b) })
+        .ok()
+        .map(|order| order == 0)
 }
 
 const _: () = assert!(size_of::<Registers>() == 27 * 8);

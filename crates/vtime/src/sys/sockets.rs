@@ -10,7 +10,12 @@ pub(crate) fn socket_pair() -> io::Result<(OwnedFd, OwnedFd)> {
     let mut fds = [0; 2];
     // SAFETY: socketpair writes two descriptors, which nobody else owns.
     unsafe {
-        check(libc::socketpair(libc::AF_UNIX, libc::SOCK_SEQPACKET | libc::SOCK_CLOEXEC, 0, fds.as_mut_ptr()))?;
+        check(libc::socketpair(
+            libc::AF_UNIX,
+            libc::SOCK_SEQPACKET | libc::SOCK_CLOEXEC,
+            0,
+            fds.as_mut_ptr(),
+        ))?;
         Ok((OwnedFd::from_raw_fd(fds[0]), OwnedFd::from_raw_fd(fds[1])))
     }
 }
@@ -19,7 +24,15 @@ pub(crate) fn socket_pair() -> io::Result<(OwnedFd, OwnedFd)> {
 pub(crate) fn is_door(fd: RawFd) -> bool {
     let (mut kind, mut len) = (0i32, size_of::<i32>() as u32);
     // SAFETY: getsockopt writes at most `len` bytes into `kind`.
-    let done = unsafe { libc::getsockopt(fd, libc::SOL_SOCKET, libc::SO_TYPE, (&raw mut kind).cast(), &raw mut len) };
+    let done = unsafe {
+        libc::getsockopt(
+            fd,
+            libc::SOL_SOCKET,
+            libc::SO_TYPE,
+            (&raw mut kind).cast(),
+            &raw mut len,
+        )
+    };
     done == 0 && kind == libc::SOCK_SEQPACKET
 }
 
@@ -30,7 +43,10 @@ struct Control([u8; 24]);
 /// Sends one message, with a descriptor if there is one. Async-signal-safe: allocates nothing, takes no lock.
 pub(crate) fn send(socket: RawFd, bytes: &[u8], passed: Option<RawFd>) -> io::Result<()> {
     let mut control = Control([0; 24]);
-    let mut part = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
+    let mut part = libc::iovec {
+        iov_base: bytes.as_ptr().cast_mut().cast(),
+        iov_len: bytes.len(),
+    };
     // SAFETY: a msghdr of zeros is an empty one; what is filled in outlives the call. CMSG_FIRSTHDR points into
     // `control`, which has room for exactly one descriptor (CMSG_SPACE(4) = 24).
     unsafe {
@@ -53,7 +69,10 @@ pub(crate) fn send(socket: RawFd, bytes: &[u8], passed: Option<RawFd>) -> io::Re
 /// Receives one message and the descriptor that came with it. No bytes: the other end is closed.
 pub(crate) fn receive(socket: RawFd, into: &mut [u8]) -> io::Result<(usize, Option<OwnedFd>)> {
     let mut control = Control([0; 24]);
-    let mut part = libc::iovec { iov_base: into.as_mut_ptr().cast(), iov_len: into.len() };
+    let mut part = libc::iovec {
+        iov_base: into.as_mut_ptr().cast(),
+        iov_len: into.len(),
+    };
     // SAFETY: as in `send`; the kernel writes at most the given lengths, and a descriptor that it put into the
     // control message is new and ours.
     unsafe {
@@ -69,19 +88,37 @@ pub(crate) fn receive(socket: RawFd, into: &mut [u8]) -> io::Result<(usize, Opti
             }
         };
         let header = libc::CMSG_FIRSTHDR(&raw const message);
-        let passed = (!header.is_null() && (*header).cmsg_type == libc::SCM_RIGHTS)
-            .then(|| OwnedFd::from_raw_fd(libc::CMSG_DATA(header).cast::<RawFd>().read_unaligned()));
+        let passed = (!header.is_null() && (*header).cmsg_type == libc::SCM_RIGHTS).then(|| {
+            OwnedFd::from_raw_fd(libc::CMSG_DATA(header).cast::<RawFd>().read_unaligned())
+        });
         Ok((n as usize, passed))
     }
 }
 
 /// Waits until one of the descriptors can be read or `millis` have passed (-1: no limit); says which can.
-pub(crate) fn wait_readable(fds: &[BorrowedFd<'_>], timeout: Option<std::time::Duration>) -> Vec<bool> {
-    let poll = |fd: &BorrowedFd<'_>| libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+pub(crate) fn wait_readable(
+    fds: &[BorrowedFd<'_>],
+    timeout: Option<std::time::Duration>,
+) -> Vec<bool> {
+    let poll = |fd: &BorrowedFd<'_>| libc::pollfd {
+        fd: fd.as_raw_fd(),
+        events: libc::POLLIN,
+        revents: 0,
+    };
     let mut polled: Vec<_> = fds.iter().map(poll).collect();
-    let limit = timeout.map(|t| libc::timespec { tv_sec: t.as_secs() as i64, tv_nsec: i64::from(t.subsec_nanos()) });
+    let limit = timeout.map(|t| libc::timespec {
+        tv_sec: t.as_secs() as i64,
+        tv_nsec: i64::from(t.subsec_nanos()),
+    });
     let limit = limit.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
     // SAFETY: ppoll reads and writes exactly the pollfds given and reads the timespec, if any.
-    unsafe { libc::ppoll(polled.as_mut_ptr(), polled.len() as libc::nfds_t, limit, std::ptr::null()) };
+    unsafe {
+        libc::ppoll(
+            polled.as_mut_ptr(),
+            polled.len() as libc::nfds_t,
+            limit,
+            std::ptr::null(),
+        )
+    };
     polled.iter().map(|p| p.revents != 0).collect()
 }

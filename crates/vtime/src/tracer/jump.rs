@@ -1,12 +1,10 @@
 //! A jump: stop every thread, move the clocks and all that hangs on them, let every thread go on.
 
-use super::memory::split;
-use super::stops::{RESTART, broken_off, length_of};
-use super::{Again, Broken, STALE_CALLS, Thread, Tracer, Wait};
+use super::stops::broken_off;
+use super::{STALE_CALLS, Thread, Tracer, Wait};
 use crate::proc;
 use crate::stub;
 use crate::sys::{self, Registers, Status};
-use crate::waits::{self, Kind};
 use std::collections::HashSet;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
@@ -15,8 +13,6 @@ use std::time::{Duration, Instant};
 const STOP_LIMIT: Duration = Duration::from_secs(10);
 /// How often to look whether a thread that does not stop has ended.
 const LOOK_AGAIN: Duration = Duration::from_millis(1);
-
-const EINTR: i64 = -4;
 
 /// What a jump did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,9 +85,17 @@ impl Tracer {
     pub(crate) fn move_clocks(&mut self, wall: i64, monotonic: i64) -> Moved {
         self.wall += wall;
         self.monotonic += monotonic;
-        let mut waits = if self.timerfds { self.move_timerfds(wall, monotonic) } else { 0 };
+        let mut waits = if self.timerfds {
+            self.move_timerfds(wall, monotonic)
+        } else {
+            0
+        };
 
-        let held: Vec<(i32, Status)> = self.threads.values().filter_map(|t| Some((t.tid, t.held?))).collect();
+        let held: Vec<(i32, Status)> = self
+            .threads
+            .values()
+            .filter_map(|t| Some((t.tid, t.held?)))
+            .collect();
         let mut stale = HashSet::new();
         for &(tid, status) in &held {
             // At an exec the old stub is gone and the new one not there yet.
@@ -120,13 +124,19 @@ impl Tracer {
             }
             self.threads.insert(tid, thread);
         }
-        Moved { threads: held.len(), waits }
+        Moved {
+            threads: held.len(),
+            waits,
+        }
     }
 
     /// Lets every held thread go on, each from the stop it was held in.
     pub(crate) fn go_on(&mut self) {
-        let held: Vec<(i32, Status)> =
-            self.threads.values_mut().filter_map(|t| Some((t.tid, t.held.take()?))).collect();
+        let held: Vec<(i32, Status)> = self
+            .threads
+            .values_mut()
+            .filter_map(|t| Some((t.tid, t.held.take()?)))
+            .collect();
         for (tid, status) in held {
             // An earlier one of these may have ended it.
             if self.threads.contains_key(&tid) {
@@ -136,14 +146,18 @@ impl Tracer {
     }
 
     fn after_move(&mut self, thread: &mut Thread, monotonic: i64) -> Was {
-        let Ok(mut regs) = sys::registers(thread.tid) else { return Was::Waiting { moved: false } };
+        let Ok(mut regs) = sys::registers(thread.tid) else {
+            return Was::Waiting { moved: false };
+        };
         self.mend_torn_read(thread, &mut regs);
         let broken = regs.orig_rax as i64 >= 0 && broken_off(regs.rax as i64);
         if self.is_about_to_read(thread, &regs) {
             return Was::Waiting { moved: false };
         }
         match thread.wait {
-            _ if broken => Was::Waiting { moved: self.take_out_of_wait(thread, monotonic) },
+            _ if broken => Was::Waiting {
+                moved: self.take_out_of_wait(thread, monotonic),
+            },
             // Between a jump and its re-issue another jump came.
             Wait::Again(_) => Was::Waiting { moved: false },
             _ => Was::Running,
@@ -152,75 +166,36 @@ impl Tracer {
 
     /// Whether a thread is in the middle of a clock read that will add the new offset: it knows of the jump.
     fn is_about_to_read(&self, thread: &Thread, regs: &Registers) -> bool {
-        let Some(stub) = self.processes.get(&thread.process).and_then(|p| p.stub.as_ref()) else { return false };
+        let Some(stub) = self
+            .processes
+            .get(&thread.process)
+            .and_then(|p| p.stub.as_ref())
+        else {
+            return false;
+        };
         let at = regs.rip.wrapping_sub(stub.address);
-        stub.vdso.contains(&regs.rip) && !stub::marks().read.iter().any(|&(from, to)| (from..to).contains(&at))
+        stub.vdso.contains(&regs.rip)
+            && !stub::marks()
+                .read
+                .iter()
+                .any(|&(from, to)| (from..to).contains(&at))
     }
 
     /// A thread stopped between the two loads of an offset would mix the old with the new one.
     fn mend_torn_read(&self, thread: &Thread, regs: &mut Registers) {
-        let Some(stub) = self.processes.get(&thread.process).and_then(|p| p.stub.as_ref()) else { return };
+        let Some(stub) = self
+            .processes
+            .get(&thread.process)
+            .and_then(|p| p.stub.as_ref())
+        else {
+            return;
+        };
         for (second, first) in stub::marks().torn {
             if regs.rip == stub.address + second {
                 regs.rip = stub.address + first;
                 let _ = sys::set_registers(thread.tid, regs);
             }
         }
-    }
-
-    /// A stop broke off a wait: has the same instruction issue it again, so that the program sees no interruption.
-    /// Gives whether it was a timed wait.
-    pub(super) fn take_out_of_wait(&mut self, thread: &mut Thread, monotonic: i64) -> bool {
-        let Ok(mut regs) = sys::registers(thread.tid) else { return false };
-        let broken = Broken { nr: regs.orig_rax, result: regs.rax, ip: regs.rip };
-        let (result, mut nr) = (regs.rax as i64, regs.orig_rax as i64);
-        let known = match thread.wait {
-            Wait::Translated(borrowed) => {
-                self.give_back(thread, &mut regs, borrowed);
-                None
-            }
-            Wait::Resumed(again, borrowed) => {
-                self.give_back(thread, &mut regs, borrowed);
-                Some(again.deadline)
-            }
-            Wait::Untouched | Wait::Again(_) => None,
-        };
-        thread.wait = Wait::Untouched;
-        if nr == RESTART {
-            match thread.restarted {
-                Some(original) => nr = original,
-                None => {
-                    regs.rax = EINTR as u64;
-                    regs.orig_rax = u64::MAX;
-                    let _ = sys::set_registers(thread.tid, &regs);
-                    return true;
-                }
-            }
-        }
-        let args = sys::arguments(&regs);
-        let timed = waits::classify(nr, &args);
-        if timed.is_none() && result != EINTR {
-            // The kernel begins it again by itself.
-            let _ = sys::set_registers(thread.tid, &regs);
-            return false;
-        }
-        if let Some(timed) = timed
-            && !matches!(timed.kind, Kind::Absolute | Kind::AbsoluteTimer)
-        {
-            let rest = timed.rest.filter(|&n| args[n] != 0).map(|n| waits::Timed { arg: n, ..timed });
-            let left = length_of(thread.tid, rest.unwrap_or(timed), &args);
-            let deadline = known.or_else(|| Some(self.now() - monotonic + left?));
-            if let Some(deadline) = deadline {
-                thread.wait = Wait::Again(Again { nr, ip: regs.rip, sp: regs.rsp, args, deadline });
-            }
-        }
-        thread.broken = Some(broken);
-        regs.rip -= 2;
-        regs.rax = nr as u64;
-        regs.orig_rax = u64::MAX;
-        let _ = sys::set_registers(thread.tid, &regs);
-        self.log(|| format!("thread {} waits again in call {nr}, virtual now {:?}", thread.tid, split(self.now())));
-        timed.is_some()
     }
 }
 

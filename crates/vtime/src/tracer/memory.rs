@@ -1,10 +1,10 @@
 //! The stub in a traced program: put in at exec, found after fork, its offsets, watch and scratch slots written.
 
 use super::{Process, Thread, Tracer};
+use crate::proc;
 use crate::stub;
 use crate::sys::{self, SECOND};
 use crate::vdso::{self, Function, Image, VdsoError};
-use crate::proc;
 use std::ops::Range;
 
 /// Length of a scratch slot: an `itimerspec`.
@@ -37,7 +37,11 @@ impl Tracer {
     pub(super) fn patch(&mut self, thread: &Thread) {
         match self.try_patch(thread) {
             Ok(()) => {}
-            Err(why) => eprintln!("vtime: process {} ({}) keeps the real clock: {why}", thread.process, proc::name_of(thread.process)),
+            Err(why) => eprintln!(
+                "vtime: process {} ({}) keeps the real clock: {why}",
+                thread.process,
+                proc::name_of(thread.process)
+            ),
         }
     }
 
@@ -48,7 +52,8 @@ impl Tracer {
         let address = base + image.stub;
         let mut bytes = stub::bytes().to_vec();
         let write = |addr, bytes: &[u8]| {
-            sys::poke(tid, addr, bytes).map_err(|_| VdsoError::Damaged("its memory cannot be written"))
+            sys::poke(tid, addr, bytes)
+                .map_err(|_| VdsoError::Damaged("its memory cannot be written"))
         };
         for symbol in &image.symbols {
             let (to, kernel) = match symbol.function {
@@ -63,16 +68,26 @@ impl Tracer {
         }
         write(address, &bytes)?;
         self.install(thread, base, &image);
-        self.log(|| format!("process {} ({}) under virtual time", thread.process, proc::name_of(thread.process)));
+        self.log(|| {
+            format!(
+                "process {} ({}) under virtual time",
+                thread.process,
+                proc::name_of(thread.process)
+            )
+        });
         Ok(())
     }
 
     /// At a new process's first stop: finds the stub that it inherited, by its own auxiliary vector and the magic.
     pub(super) fn adopt(&mut self, thread: &Thread) {
         self.processes.insert(thread.process, Process::default());
-        let Ok((base, image)) = self.image_of(thread.tid) else { return };
+        let Ok((base, image)) = self.image_of(thread.tid) else {
+            return;
+        };
         let mut magic = [0; 8];
-        if sys::peek(thread.tid, base + image.stub, &mut magic).is_ok() && magic == stub::bytes()[..8] {
+        if sys::peek(thread.tid, base + image.stub, &mut magic).is_ok()
+            && magic == stub::bytes()[..8]
+        {
             self.install(thread, base, &image);
         }
     }
@@ -94,21 +109,27 @@ impl Tracer {
     fn image_of(&mut self, pid: i32) -> Result<(u64, Image), VdsoError> {
         let base = proc::vdso_address(pid).ok_or(VdsoError::None)?;
         let mut head = [0; 20];
-        sys::peek(pid, base, &mut head).map_err(|_| VdsoError::Damaged("its memory cannot be read"))?;
+        sys::peek(pid, base, &mut head)
+            .map_err(|_| VdsoError::Damaged("its memory cannot be read"))?;
         if head[4] != 2 || head[18] != 62 {
             return Err(VdsoError::NotX86_64);
         }
         if self.image.is_none() {
             self.image = Some(read_image(pid)?);
         }
-        self.image.clone().map(|image| (base, image)).ok_or(VdsoError::None)
+        self.image
+            .clone()
+            .map(|image| (base, image))
+            .ok_or(VdsoError::None)
     }
 
     /// Writes the current offsets into a program through one of its stopped threads.
     pub(super) fn write_offsets(&mut self, thread: &Thread) {
         let now = (self.wall, self.monotonic);
         let (wall, monotonic) = (split(now.0), split(now.1));
-        let Some(process) = self.processes.get_mut(&thread.process) else { return };
+        let Some(process) = self.processes.get_mut(&thread.process) else {
+            return;
+        };
         let before = std::mem::replace(&mut process.written, now);
         if process.itimer || process.timers {
             process.owed.0 += now.0 - before.0;
@@ -117,23 +138,37 @@ impl Tracer {
         let Some(stub) = &process.stub else { return };
         let words = to_bytes([wall[0], wall[1], monotonic[0], monotonic[1]]);
         if let Err(error) = sys::poke(thread.tid, stub.address + stub::OFFSETS, &words) {
-            eprintln!("vtime: cannot set the clock of process {}: {error}", thread.process);
+            eprintln!(
+                "vtime: cannot set the clock of process {}: {error}",
+                thread.process
+            );
         }
     }
 
     /// Has every clock read of a program reported, or no longer.
     pub(super) fn write_watch(&mut self, thread: &Thread, on: bool) {
         let now = sys::kernel_clock(libc::CLOCK_MONOTONIC);
-        let Some(process) = self.processes.get_mut(&thread.process) else { return };
+        let Some(process) = self.processes.get_mut(&thread.process) else {
+            return;
+        };
         process.watched = on.then_some(now);
         if let Some(stub) = &process.stub {
-            let _ = sys::poke(thread.tid, stub.address + stub::WATCH, &u64::from(on).to_ne_bytes());
+            let _ = sys::poke(
+                thread.tid,
+                stub.address + stub::WATCH,
+                &u64::from(on).to_ne_bytes(),
+            );
         }
     }
 
     /// Puts bytes where the program's next system call can read them: a slot behind the stub or, when all are in use,
     /// below its stack. Gives the address and the slot.
-    pub(super) fn place(&mut self, thread: &Thread, sp: u64, bytes: &[u8]) -> Option<(u64, Option<usize>)> {
+    pub(super) fn place(
+        &mut self,
+        thread: &Thread,
+        sp: u64,
+        bytes: &[u8],
+    ) -> Option<(u64, Option<usize>)> {
         let stub = self.processes.get_mut(&thread.process)?.stub.as_mut()?;
         let free = stub.slots.iter().position(|used| !used);
         let address = match free {
@@ -149,7 +184,10 @@ impl Tracer {
 
     /// Gives a slot back.
     pub(super) fn free_slot(&mut self, process: i32, slot: Option<usize>) {
-        let stub = self.processes.get_mut(&process).and_then(|p| p.stub.as_mut());
+        let stub = self
+            .processes
+            .get_mut(&process)
+            .and_then(|p| p.stub.as_mut());
         if let Some((stub, n)) = stub.zip(slot) {
             stub.slots[n] = false;
         }
@@ -160,6 +198,7 @@ fn read_image(pid: i32) -> Result<Image, VdsoError> {
     let maps = std::fs::read_to_string(format!("/proc/{pid}/maps")).unwrap_or_default();
     let range = vdso::range_in_maps(&maps).ok_or(VdsoError::None)?;
     let mut image = vec![0; (range.end - range.start) as usize];
-    sys::peek(pid, range.start, &mut image).map_err(|_| VdsoError::Damaged("its memory cannot be read"))?;
+    sys::peek(pid, range.start, &mut image)
+        .map_err(|_| VdsoError::Damaged("its memory cannot be read"))?;
     vdso::parse(&image, stub::bytes().len())
 }

@@ -3,6 +3,7 @@
 //! It lives in a process of its own with one thread, because all `ptrace` calls for a program must come from the
 //! thread that seized it, and because `waitpid(-1)` and `SIGCHLD` belong to that process alone there.
 
+mod again;
 mod jump;
 mod memory;
 mod stops;
@@ -126,7 +127,10 @@ pub(crate) struct Tracer {
 
 impl Tracer {
     pub(crate) fn new(log: bool) -> Self {
-        Self { log, ..Self::default() }
+        Self {
+            log,
+            ..Self::default()
+        }
     }
 
     /// Begins to trace a process that asked for it and waits.
@@ -186,7 +190,9 @@ impl Tracer {
     }
 
     fn forget(&mut self, tid: i32) {
-        let Some(thread) = self.threads.remove(&tid) else { return };
+        let Some(thread) = self.threads.remove(&tid) else {
+            return;
+        };
         self.release(&thread);
         if !self.threads.values().any(|t| t.process == thread.process) {
             self.processes.remove(&thread.process);
@@ -203,11 +209,14 @@ impl Tracer {
     /// An exec ends all other threads of the process; only the one that did it, with the process's id, goes on.
     fn drop_siblings(&mut self, tid: i32) {
         let process = self.threads.get(&tid).map_or(tid, |t| t.process);
-        self.threads.retain(|&other, t| other == tid || t.process != process);
+        self.threads
+            .retain(|&other, t| other == tid || t.process != process);
     }
 
     fn take(&mut self, tid: i32) -> Thread {
-        self.threads.remove(&tid).unwrap_or_else(|| Thread::new(tid, proc::process_of(tid)))
+        self.threads
+            .remove(&tid)
+            .unwrap_or_else(|| Thread::new(tid, proc::process_of(tid)))
     }
 
     /// Does what one event asks for, and lets the thread run on.
@@ -247,7 +256,9 @@ impl Tracer {
         match self.processes.get(&thread.process) {
             // A forked child has a copy of its parent's stub, with the offsets of when it was copied.
             None => self.adopt(thread),
-            Some(process) if process.written != (self.wall, self.monotonic) => self.write_offsets(thread),
+            Some(process) if process.written != (self.wall, self.monotonic) => {
+                self.write_offsets(thread);
+            }
             Some(_) => {}
         }
         match status.event() {
@@ -277,25 +288,44 @@ impl Tracer {
     /// A fork or clone: counts the child in at once, though its own first stop is still to come, so that nothing is
     /// forgotten when everything is to stop. Gives the child if it was not known.
     fn expect_child(&mut self, tid: i32, status: Status) -> Option<i32> {
-        let born = [libc::PTRACE_EVENT_FORK, libc::PTRACE_EVENT_VFORK, libc::PTRACE_EVENT_CLONE];
+        let born = [
+            libc::PTRACE_EVENT_FORK,
+            libc::PTRACE_EVENT_VFORK,
+            libc::PTRACE_EVENT_CLONE,
+        ];
         if !born.contains(&status.event()) {
             return None;
         }
         let child = sys::event_message(tid).ok()? as i32;
         // It may have lived and ended already.
-        if self.threads.contains_key(&child) || proc::tracer_of(child) != std::process::id() as i32 {
+        if self.threads.contains_key(&child) || proc::tracer_of(child) != std::process::id() as i32
+        {
             return None;
         }
-        self.threads.insert(child, Thread::new(child, proc::process_of(child)));
+        self.threads
+            .insert(child, Thread::new(child, proc::process_of(child)));
         Some(child)
     }
 
     fn at_exec(&mut self, thread: &mut Thread) {
         let process = self.processes.entry(thread.process).or_default();
         // An alarm survives an exec, timers do not.
-        let Process { itimer, owed, written, .. } = *process;
-        *process = Process { itimer, owed, written, ..Process::default() };
-        *thread = Thread { fresh: false, ..Thread::new(thread.tid, thread.process) };
+        let Process {
+            itimer,
+            owed,
+            written,
+            ..
+        } = *process;
+        *process = Process {
+            itimer,
+            owed,
+            written,
+            ..Process::default()
+        };
+        *thread = Thread {
+            fresh: false,
+            ..Thread::new(thread.tid, thread.process)
+        };
         self.patch(thread);
     }
 }

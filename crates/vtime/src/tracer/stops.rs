@@ -1,7 +1,7 @@
 //! Stops in the course of a program: the filter's, those at system calls, and signals.
 
 use super::memory::{split, to_bytes};
-use super::{Again, Borrowed, Thread, Tracer, Wait};
+use super::{Borrowed, Thread, Tracer, Wait};
 use crate::proc;
 use crate::stub;
 use crate::sys::{self, Registers, SECOND};
@@ -12,13 +12,16 @@ pub(super) const RESTART: i64 = 219;
 /// How long, in nanoseconds, a program may be watched because a thread of it neither reads the clock nor waits.
 const WATCH_LIMIT: i64 = SECOND / 20;
 
-const EINTR: i64 = -4;
+pub(super) const EINTR: i64 = -4;
 const ERESTARTNOHAND: i64 = -514;
 const ERESTART_RESTARTBLOCK: i64 = -516;
 
 /// Whether a system call was broken off with this result.
 pub(super) fn broken_off(result: i64) -> bool {
-    matches!(result, -512 | -513 | ERESTARTNOHAND | ERESTART_RESTARTBLOCK | EINTR)
+    matches!(
+        result,
+        -512 | -513 | ERESTARTNOHAND | ERESTART_RESTARTBLOCK | EINTR
+    )
 }
 
 impl Tracer {
@@ -35,9 +38,10 @@ impl Tracer {
         match clock {
             Clock::Id(id) => id,
             Clock::TimerFd(fd) => proc::timerfd_info(thread.tid, fd).map_or(-1, |info| info.clock),
-            Clock::Timer(id) => {
-                proc::posix_timers(thread.process).iter().find(|t| t.0 == id).map_or(-1, |t| t.1)
-            }
+            Clock::Timer(id) => proc::posix_timers(thread.process)
+                .iter()
+                .find(|t| t.0 == id)
+                .map_or(-1, |t| t.1),
         }
     }
 
@@ -48,9 +52,13 @@ impl Tracer {
 
     /// The filter stopped a call that holds a point in time, reads a clock, or makes a timer.
     pub(super) fn at_seccomp(&mut self, thread: &mut Thread) {
-        let Ok(mut regs) = sys::registers(thread.tid) else { return };
+        let Ok(mut regs) = sys::registers(thread.tid) else {
+            return;
+        };
         let nr = regs.orig_rax as i64;
-        let Some(process) = self.processes.get_mut(&thread.process) else { return };
+        let Some(process) = self.processes.get_mut(&thread.process) else {
+            return;
+        };
         match nr {
             libc::SYS_clock_gettime | libc::SYS_gettimeofday | libc::SYS_time => {
                 return self.at_clock_read(thread, &mut regs);
@@ -66,7 +74,9 @@ impl Tracer {
             }
             _ => {}
         }
-        let Some(timed) = waits::classify(nr, &sys::arguments(&regs)) else { return };
+        let Some(timed) = waits::classify(nr, &sys::arguments(&regs)) else {
+            return;
+        };
         if matches!(timed.kind, Kind::Absolute | Kind::AbsoluteTimer) {
             self.fresh_again(thread);
             self.translate(thread, &mut regs, timed);
@@ -84,7 +94,13 @@ impl Tracer {
         let mut words = [0i64; 4];
         let mut bytes = [0u8; 32];
         let len = if timer { 32 } else { 16 };
-        if sys::peek(thread.tid, sys::arguments(regs)[timed.arg], &mut bytes[..len]).is_err() {
+        if sys::peek(
+            thread.tid,
+            sys::arguments(regs)[timed.arg],
+            &mut bytes[..len],
+        )
+        .is_err()
+        {
             return; // the kernel will say EFAULT
         }
         for (word, chunk) in words.iter_mut().zip(bytes.chunks_exact(8)) {
@@ -95,21 +111,29 @@ impl Tracer {
         if disarms || invalid {
             return;
         }
-        let deadline = words[at].saturating_mul(SECOND).saturating_add(words[at + 1]);
+        let deadline = words[at]
+            .saturating_mul(SECOND)
+            .saturating_add(words[at + 1]);
         let kernels = split(deadline.saturating_sub(offset).max(1));
         words[at..at + 2].copy_from_slice(&kernels);
         self.lend(thread, regs, timed, &to_bytes(words)[..len]);
     }
 
     /// Points the argument to bytes of ours until the call ends.
-    fn lend(&mut self, thread: &mut Thread, regs: &mut Registers, timed: Timed, bytes: &[u8]) -> Option<Borrowed> {
+    fn lend(
+        &mut self,
+        thread: &mut Thread,
+        regs: &mut Registers,
+        timed: Timed,
+        bytes: &[u8],
+    ) -> Option<Borrowed> {
         let (ours, slot) = self.place(thread, regs.rsp, bytes)?;
         let borrowed = self.substitute(thread, regs, timed, ours, slot)?;
         thread.wait = Wait::Translated(borrowed);
         Some(borrowed)
     }
 
-    fn substitute(
+    pub(super) fn substitute(
         &mut self,
         thread: &Thread,
         regs: &mut Registers,
@@ -118,8 +142,14 @@ impl Tracer {
         slot: Option<usize>,
     ) -> Option<Borrowed> {
         let original = sys::arguments(regs)[timed.arg];
-        let borrowed =
-            Borrowed { arg: timed.arg, original, ours, ip: regs.rip, slot, writes_back: timed.writes_back };
+        let borrowed = Borrowed {
+            arg: timed.arg,
+            original,
+            ours,
+            ip: regs.rip,
+            slot,
+            writes_back: timed.writes_back,
+        };
         sys::set_argument(regs, timed.arg, ours);
         if sys::set_registers(thread.tid, regs).is_err() {
             self.free_slot(thread.process, slot);
@@ -130,7 +160,13 @@ impl Tracer {
 
     /// A clock read by system call: the stub telling of one, the vDSO's own fallback, or the program's.
     fn at_clock_read(&mut self, thread: &mut Thread, regs: &mut Registers) {
-        let Some(stub) = self.processes.get(&thread.process).and_then(|p| p.stub.as_ref()) else { return };
+        let Some(stub) = self
+            .processes
+            .get(&thread.process)
+            .and_then(|p| p.stub.as_ref())
+        else {
+            return;
+        };
         let told = regs.rip == stub.address + stub::marks().told;
         let fallback = stub.vdso.contains(&regs.rip);
         self.fresh_again(thread);
@@ -144,7 +180,11 @@ impl Tracer {
             return; // the stub adds the offset
         }
         let nr = regs.orig_rax as i64;
-        let clock = if nr == libc::SYS_clock_gettime { regs.rdi as i32 } else { libc::CLOCK_REALTIME };
+        let clock = if nr == libc::SYS_clock_gettime {
+            regs.rdi as i32
+        } else {
+            libc::CLOCK_REALTIME
+        };
         let mut words = split(sys::kernel_clock(clock) + self.offset_of(clock));
         let (into, len) = match nr {
             libc::SYS_clock_gettime => (regs.rsi, 16),
@@ -170,15 +210,26 @@ impl Tracer {
 
     /// A call begins or ends in a thread that is followed call by call.
     pub(super) fn at_syscall(&mut self, thread: &mut Thread) {
-        let (Ok(entry), Ok(mut regs)) = (sys::at_syscall_entry(thread.tid), sys::registers(thread.tid)) else { return };
+        let (Ok(entry), Ok(mut regs)) = (
+            sys::at_syscall_entry(thread.tid),
+            sys::registers(thread.tid),
+        ) else {
+            return;
+        };
         match (entry, thread.wait) {
-            (true, Wait::Again(again)) if again.is(&regs) => self.issue_again(thread, &mut regs, again),
+            (true, Wait::Again(again)) if again.is(&regs) => {
+                self.issue_again(thread, &mut regs, again);
+            }
             (true, Wait::Again(_)) => {
                 // A signal handler came in between; the program was told of the interruption and goes its own way.
                 thread.wait = Wait::Untouched;
                 self.at_stale_call(thread, &mut regs);
             }
             (true, Wait::Untouched) => self.at_stale_call(thread, &mut regs),
+            // Broken off by an interruption of ours that came late, or by a signal: then `at_signal` comes next.
+            (false, _) if regs.rax as i64 == EINTR && regs.orig_rax as i64 >= 0 => {
+                self.take_out_of_wait(thread, 0);
+            }
             (false, Wait::Translated(borrowed)) if borrowed.ip == regs.rip => {
                 self.give_back(thread, &mut regs, borrowed);
                 thread.wait = Wait::Untouched;
@@ -187,9 +238,11 @@ impl Tracer {
             }
             (false, Wait::Resumed(again, borrowed)) if borrowed.ip == regs.rip => {
                 self.give_back(thread, &mut regs, borrowed);
-                let result = regs.rax as i64;
-                let restarts = broken_off(result) && result != EINTR;
-                thread.wait = if restarts { Wait::Again(again) } else { Wait::Untouched };
+                thread.wait = if broken_off(regs.rax as i64) {
+                    Wait::Again(again)
+                } else {
+                    Wait::Untouched
+                };
                 restart_from_arguments(&mut regs);
                 let _ = sys::set_registers(thread.tid, &regs);
             }
@@ -207,66 +260,18 @@ impl Tracer {
         self.free_slot(thread.process, borrowed.slot);
     }
 
-    /// A relative wait that a jump broke off begins again, with what is left.
-    fn issue_again(&mut self, thread: &mut Thread, regs: &mut Registers, again: Again) {
-        thread.wait = Wait::Untouched;
-        let Some(timed) = waits::classify(again.nr, &again.args) else { return };
-        let left = (again.deadline - self.now()).max(0);
-        if let Some(borrowed) = self.shorten(thread, regs, timed, left) {
-            thread.wait = Wait::Resumed(again, borrowed);
-        }
-    }
-
-    fn shorten(&mut self, thread: &Thread, regs: &mut Registers, timed: Timed, left: i64) -> Option<Borrowed> {
-        let [seconds, nanos] = split(left);
-        let words = match timed.kind {
-            Kind::Millis => {
-                let millis = left.saturating_add(999_999) / 1_000_000;
-                return self.substitute(thread, regs, timed, millis.min(i64::from(i32::MAX)) as u64, None);
-            }
-            Kind::RelativeMicros => {
-                let [seconds, nanos] = split(left.saturating_add(999));
-                [seconds, nanos / 1000]
-            }
-            _ => [seconds, nanos],
-        };
-        let (ours, slot) = self.place(thread, regs.rsp, &to_bytes(words))?;
-        self.substitute(thread, regs, timed, ours, slot)
-    }
-
-    /// A thread that ran during a jump, and has not read the clock since, begins a call. If it is a relative wait, its
-    /// length was reckoned before the jump, so it counts as begun before it.
-    fn at_stale_call(&mut self, thread: &mut Thread, regs: &mut Registers) {
-        if thread.stale == 0 {
-            return;
-        }
-        let (nr, args) = (regs.orig_rax as i64, sys::arguments(regs));
-        let timed = waits::classify(nr, &args)
-            .filter(|timed| !matches!(timed.kind, Kind::Absolute | Kind::AbsoluteTimer));
-        let length = timed.and_then(|timed| length_of(thread.tid, timed, &args)).unwrap_or(0);
-        let (Some(timed), true) = (timed, length > 0) else {
-            thread.stale -= 1;
-            if thread.stale == 0 {
-                self.fresh_again(thread);
-            }
-            return;
-        };
-        let left = (length - thread.stale_by).max(0);
-        self.log(|| format!("thread {} goes into wait {nr} of {length} ns, reckoned before the jump", thread.tid));
-        self.fresh_again(thread);
-        let again = Again { nr, ip: regs.rip, sp: regs.rsp, args, deadline: self.now() + left };
-        if let Some(borrowed) = self.shorten(thread, regs, timed, left) {
-            thread.wait = Wait::Resumed(again, borrowed);
-        }
-    }
-
     /// A thread knows of the last jump; when all of its process do, their clock reads are no longer reported.
     pub(super) fn fresh_again(&mut self, thread: &mut Thread) {
         thread.stale = 0;
         thread.stale_by = 0;
-        let Some(since) = self.processes.get(&thread.process).and_then(|p| p.watched) else { return };
+        let Some(since) = self.processes.get(&thread.process).and_then(|p| p.watched) else {
+            return;
+        };
         let expired = sys::kernel_clock(libc::CLOCK_MONOTONIC) - since > WATCH_LIMIT;
-        let mut others = self.threads.values_mut().filter(|t| t.process == thread.process && t.stale > 0);
+        let mut others = self
+            .threads
+            .values_mut()
+            .filter(|t| t.process == thread.process && t.stale > 0);
         if expired {
             others.for_each(|t| t.stale = 0);
         } else if others.next().is_some() {
@@ -278,9 +283,16 @@ impl Tracer {
     /// A signal is about to be delivered. If the program has a handler for it, a call that was to be issued again is
     /// put back as it was broken off, so that the program learns of the interruption as it always would.
     pub(super) fn at_signal(&mut self, thread: &mut Thread, signal: i32) {
-        let Ok(mut regs) = sys::registers(thread.tid) else { return };
-        let broken = thread.broken.take().filter(|b| regs.orig_rax == u64::MAX && regs.rip == b.ip - 2);
-        let Some(broken) = broken else { return self.remember_wait(thread) };
+        let Ok(mut regs) = sys::registers(thread.tid) else {
+            return;
+        };
+        let broken = thread
+            .broken
+            .take()
+            .filter(|b| regs.orig_rax == u64::MAX && regs.rip == b.ip - 2);
+        let Some(broken) = broken else {
+            return self.remember_wait(thread);
+        };
         let bit = 1u64 << (signal - 1).clamp(0, 63);
         if proc::caught_signals(thread.tid) & bit == 0 {
             thread.broken = Some(broken);
@@ -294,19 +306,6 @@ impl Tracer {
         let _ = sys::set_registers(thread.tid, &regs);
     }
 
-    /// Writes what is left of a wait to where the kernel wrote what was left before the jump.
-    fn leave_rest(&self, thread: &Thread, again: Again) {
-        let Some(timed) = waits::classify(again.nr, &again.args) else { return };
-        let Some(at) = timed.rest.or(timed.writes_back.then_some(timed.arg)) else { return };
-        let mut words = split((again.deadline - self.now()).max(0));
-        if timed.kind == Kind::RelativeMicros {
-            words[1] /= 1000;
-        }
-        if again.args[at] != 0 {
-            let _ = sys::write_as_program(thread.tid, again.args[at], &to_bytes(words));
-        }
-    }
-
     /// A stop that lets the kernel go on with a broken-off wait under another number: remembers which it was.
     pub(super) fn remember_wait(&mut self, thread: &mut Thread) {
         if let Ok(regs) = sys::registers(thread.tid)
@@ -317,7 +316,7 @@ impl Tracer {
         }
     }
 
-    /// An interruption asked for during a jump that came after another stop. Most calls the kernel begins again by
+    /// An interruption that was asked for while the thread was stopped already. Most calls the kernel begins again by
     /// itself; those that would tell the program are begun again here.
     pub(super) fn at_late_interrupt(&mut self, thread: &mut Thread) {
         self.pay(thread);
@@ -331,35 +330,9 @@ impl Tracer {
     }
 }
 
-impl Again {
-    fn is(&self, regs: &Registers) -> bool {
-        regs.orig_rax as i64 == self.nr
-            && regs.rip == self.ip
-            && regs.rsp == self.sp
-            && sys::arguments(regs) == self.args
-    }
-}
-
 /// The kernel would go on with the point in time it was given first: have it begin from the arguments instead.
 fn restart_from_arguments(regs: &mut Registers) {
     if regs.rax as i64 == ERESTART_RESTARTBLOCK {
         regs.rax = ERESTARTNOHAND as u64;
-    }
-}
-
-/// How long a relative wait is to last, in nanoseconds.
-pub(super) fn length_of(tid: i32, timed: Timed, args: &[u64; 6]) -> Option<i64> {
-    let time = |at: u64, unit: i64| {
-        let mut bytes = [0; 16];
-        sys::peek(tid, at, &mut bytes).ok()?;
-        let word = |n: usize| bytes[n..n + 8].try_into().map(i64::from_ne_bytes).unwrap_or_default();
-        Some(word(0).saturating_mul(SECOND).saturating_add(word(8).saturating_mul(unit)))
-    };
-    let at = args[timed.arg];
-    match timed.kind {
-        Kind::Millis => Some(i64::from(at as i32) * 1_000_000),
-        Kind::Relative => time(at, 1),
-        Kind::RelativeMicros => time(at, 1000),
-        Kind::Absolute | Kind::AbsoluteTimer => None,
     }
 }

@@ -12,7 +12,11 @@ const TFD_TIMER_ABSTIME: i32 = 1;
 /// in the past when it is due, by whole intervals where there are any, so that the kernel counts what was missed.
 fn fires_at(now: i64, left: i64, interval: i64, missed: i64) -> i64 {
     let at = now + left - missed.saturating_mul(interval);
-    if at >= 1 || interval == 0 { at.max(1) } else { at + (1 - at + interval - 1) / interval * interval }
+    if at >= 1 || interval == 0 {
+        at.max(1)
+    } else {
+        at + (1 - at + interval - 1) / interval * interval
+    }
 }
 
 impl Tracer {
@@ -21,29 +25,54 @@ impl Tracer {
         let mut borrowed: Vec<OwnedFd> = Vec::new();
         for (pid, _) in self.processes() {
             let numbers = proc::timerfds(pid);
-            let Some(pidfd) = (!numbers.is_empty()).then(|| sys::pidfd(pid).ok()).flatten() else { continue };
-            for fd in numbers.into_iter().filter_map(|n| sys::borrow_descriptor(&pidfd, n).ok()) {
-                let same = |other: &OwnedFd| sys::same_file(other.as_raw_fd(), fd.as_raw_fd()) == Some(true);
+            let Some(pidfd) = (!numbers.is_empty())
+                .then(|| sys::pidfd(pid).ok())
+                .flatten()
+            else {
+                continue;
+            };
+            for fd in numbers
+                .into_iter()
+                .filter_map(|n| sys::borrow_descriptor(&pidfd, n).ok())
+            {
+                let same = |other: &OwnedFd| {
+                    sys::same_file(other.as_raw_fd(), fd.as_raw_fd()) == Some(true)
+                };
                 if !borrowed.iter().any(same) {
                     borrowed.push(fd);
                 }
             }
         }
-        borrowed.iter().filter(|fd| move_timerfd(fd, wall, monotonic)).count()
+        borrowed
+            .iter()
+            .filter(|fd| move_timerfd(fd, wall, monotonic))
+            .count()
     }
 
     /// Whether a process's own timers have not followed the clocks yet.
     pub(super) fn owes(&self, process: i32) -> bool {
-        self.processes.get(&process).is_some_and(|p| p.owed != (0, 0))
+        self.processes
+            .get(&process)
+            .is_some_and(|p| p.owed != (0, 0))
     }
 
     /// Has a process's own timers follow the clocks, through a thread of it that is stopped outside of any call.
     /// Gives how many moved.
     pub(super) fn pay(&mut self, thread: &Thread) -> usize {
-        let Some(process) = self.processes.get_mut(&thread.process).filter(|p| p.owed != (0, 0)) else { return 0 };
+        let Some(process) = self
+            .processes
+            .get_mut(&thread.process)
+            .filter(|p| p.owed != (0, 0))
+        else {
+            return 0;
+        };
         let (wall, monotonic) = std::mem::take(&mut process.owed);
-        let Some(syscall) = process.stub.as_ref().and_then(|s| s.syscall) else { return 0 };
-        let Some(lent) = Lent::of(thread.tid, syscall) else { return 0 };
+        let Some(syscall) = process.stub.as_ref().and_then(|s| s.syscall) else {
+            return 0;
+        };
+        let Some(lent) = Lent::of(thread.tid, syscall) else {
+            return 0;
+        };
         let mut moved = 0;
         if process.itimer {
             moved += usize::from(lent.move_itimer(monotonic));
@@ -65,7 +94,12 @@ impl Tracer {
 
 fn move_timerfd(fd: &OwnedFd, wall: i64, monotonic: i64) -> bool {
     let own = std::process::id() as i32;
-    let (Ok(timer), Some(info)) = (sys::timerfd_left(fd), proc::timerfd_info(own, fd.as_raw_fd())) else { return false };
+    let (Ok(timer), Some(info)) = (
+        sys::timerfd_left(fd),
+        proc::timerfd_info(own, fd.as_raw_fd()),
+    ) else {
+        return false;
+    };
     let on_wall = matches!(info.clock, 0 | 8);
     let absolute = info.flags & TFD_TIMER_ABSTIME != 0;
     let by = if on_wall && absolute { wall } else { monotonic };
@@ -77,10 +111,25 @@ fn move_timerfd(fd: &OwnedFd, wall: i64, monotonic: i64) -> bool {
         (0, (timer.value - by).max(1))
     } else {
         let now = sys::kernel_clock(info.clock);
-        let flags = if on_wall { info.flags } else { TFD_TIMER_ABSTIME };
-        (flags, fires_at(now, timer.value - by, timer.interval, info.ticks))
+        let flags = if on_wall {
+            info.flags
+        } else {
+            TFD_TIMER_ABSTIME
+        };
+        (
+            flags,
+            fires_at(now, timer.value - by, timer.interval, info.ticks),
+        )
     };
-    sys::timerfd_arm(fd, flags, TimerValue { value, interval: timer.interval }).is_ok()
+    sys::timerfd_arm(
+        fd,
+        flags,
+        TimerValue {
+            value,
+            interval: timer.interval,
+        },
+    )
+    .is_ok()
 }
 
 /// A thread that lends itself: memory below its stack, and calls in its name.
@@ -96,7 +145,12 @@ impl Lent {
         let memory = (sys::registers(tid).ok()?.rsp - 256) & !15;
         let mut saved = [0; 32];
         sys::peek(tid, memory, &mut saved).ok()?;
-        Some(Self { tid, syscall, memory, saved })
+        Some(Self {
+            tid,
+            syscall,
+            memory,
+            saved,
+        })
     }
 
     /// Runs one system call; gives its result.
@@ -156,12 +210,18 @@ impl Lent {
     /// A POSIX timer: interval and value, as `timespec`s.
     fn move_timer(&self, id: i32, clock: i32, by: i64) -> bool {
         let moved = || {
-            (self.call(libc::SYS_timer_gettime, [id as u64, self.memory, 0, 0])? == 0).then_some(())?;
+            (self.call(libc::SYS_timer_gettime, [id as u64, self.memory, 0, 0])? == 0)
+                .then_some(())?;
             let [interval_s, interval_ns, s, ns] = self.read()?;
             let left = s * SECOND + ns;
             (left != 0 && by != 0).then_some(())?;
             let now = sys::kernel_clock(clock);
-            let [s, ns] = split(fires_at(now, left - by, interval_s * SECOND + interval_ns, 0));
+            let [s, ns] = split(fires_at(
+                now,
+                left - by,
+                interval_s * SECOND + interval_ns,
+                0,
+            ));
             self.write([interval_s, interval_ns, s, ns])?;
             (self.call(libc::SYS_timer_settime, [id as u64, 1, self.memory, 0])? == 0).then_some(())
         };
@@ -184,8 +244,16 @@ mod tests {
         assert_eq!(fires_at(100, 50, 0, 0), 150);
         assert_eq!(fires_at(100, -500, 0, 0), 1);
         assert_eq!(fires_at(1000, -250, 100, 0), 750);
-        assert_eq!(fires_at(1000, 40, 100, 2), 840, "two expirations not read yet");
-        assert_eq!(fires_at(1000, -5040, 100, 0), 60, "as far back as the clock reaches");
+        assert_eq!(
+            fires_at(1000, 40, 100, 2),
+            840,
+            "two expirations not read yet"
+        );
+        assert_eq!(
+            fires_at(1000, -5040, 100, 0),
+            60,
+            "as far back as the clock reaches"
+        );
         assert_eq!(fires_at(1000, -1000, 100, 0), 100);
     }
 }

@@ -17,7 +17,7 @@ typedef long long i64;
 #define NS 1000000000LL
 static i64 now(int clock) { struct timespec t; clock_gettime(clock, &t); return t.tv_sec * NS + t.tv_nsec; }
 static struct timespec spec(i64 ns) { return (struct timespec){ns / NS, ns % NS}; }
-static void fail(const char *what, i64 by) { fprintf(stderr, "%s by %lld ns (errno %s)\n", what, by, strerror(errno)); _exit(1); }
+static void fail(const char *what, i64 by) { fprintf(stderr, "thread %ld: %s by %lld (errno: %s)\n", syscall(SYS_gettid), what, by, strerror(errno)); _exit(1); }
 
 static _Atomic i64 last[2];
 // A reading is never less than one that any thread had before.

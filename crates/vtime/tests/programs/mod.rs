@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 pub(crate) const HUNG: Duration = Duration::from_secs(20);
 
 /// Whether the heavy variants run too.
+#[allow(dead_code)]
 pub(crate) fn full() -> bool {
     std::env::var_os("EMU_FULL").is_some_and(|v| v != "0")
 }
@@ -50,13 +51,21 @@ pub(crate) fn compile(source: &str, compiler: &[&str]) -> Option<PathBuf> {
     let mut hash = DefaultHasher::new();
     (std::fs::read(&path).unwrap(), compiler).hash(&mut hash);
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("programs");
-    let out = folder.join(format!("{}-{:016x}", source.replace('.', "-"), hash.finish()));
+    let out = folder.join(format!(
+        "{}-{:016x}",
+        source.replace('.', "-"),
+        hash.finish()
+    ));
     if out.exists() {
         return Some(out);
     }
     std::fs::create_dir_all(&folder).unwrap();
     // Compiled beside it and renamed, as tests run at the same time.
-    let fresh = folder.join(format!("{source}-{}-{:?}", std::process::id(), std::thread::current().id()));
+    let fresh = folder.join(format!(
+        "{source}-{}-{:?}",
+        std::process::id(),
+        std::thread::current().id()
+    ));
     let arguments = compiler[1..].iter().map(|a| match *a {
         "OUT" => fresh.as_os_str().to_owned(),
         "SRC" => path.as_os_str().to_owned(),
@@ -65,7 +74,11 @@ pub(crate) fn compile(source: &str, compiler: &[&str]) -> Option<PathBuf> {
     match Command::new(compiler[0]).args(arguments).output() {
         Err(why) => skipped(format_args!("no {}: {why}", compiler[0])),
         Ok(done) if !done.status.success() => {
-            skipped(format_args!("{} failed: {}", compiler[0], String::from_utf8_lossy(&done.stderr)));
+            skipped(format_args!(
+                "{} failed: {}",
+                compiler[0],
+                String::from_utf8_lossy(&done.stderr)
+            ));
         }
         Ok(_) => {
             if std::fs::rename(&fresh, &out).is_err() {
@@ -80,7 +93,10 @@ pub(crate) fn compile(source: &str, compiler: &[&str]) -> Option<PathBuf> {
 /// Compiles a C program, dynamic.
 #[allow(dead_code)]
 pub(crate) fn c(source: &str) -> Option<PathBuf> {
-    compile(source, &["gcc", "-O1", "-o", "OUT", "SRC", "-lpthread", "-lrt"])
+    compile(
+        source,
+        &["gcc", "-O1", "-o", "OUT", "SRC", "-lpthread", "-lrt"],
+    )
 }
 
 /// A running program and what it has printed.
@@ -128,7 +144,12 @@ impl Running {
     pub(crate) fn expect(&mut self, word: &str) -> (Instant, Vec<i64>) {
         while let Some((at, line)) = self.line() {
             if let Some(rest) = line.strip_prefix(word) {
-                return (at, rest.split_whitespace().filter_map(|n| n.parse().ok()).collect());
+                return (
+                    at,
+                    rest.split_whitespace()
+                        .filter_map(|n| n.parse().ok())
+                        .collect(),
+                );
             }
         }
         panic!("ended ({:?}) without saying {word}", self.child.wait());
@@ -137,7 +158,13 @@ impl Running {
     /// Writes a line to it.
     #[allow(dead_code)]
     pub(crate) fn tell(&mut self, line: &str) {
-        writeln!(self.child.stdin.as_mut().unwrap(), "{line}").unwrap();
+        // In one piece: the program answers each read.
+        self.child
+            .stdin
+            .as_mut()
+            .unwrap()
+            .write_all(format!("{line}\n").as_bytes())
+            .unwrap();
     }
 
     /// Waits for the end.

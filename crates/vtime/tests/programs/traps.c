@@ -47,10 +47,10 @@ int main(int argc, char **argv) {
         if (fork()) { wait(0); _exit(0); } if (fork()) _exit(0); setsid();
         i64 t = now(1); say("ready"); if (nap(3600 * NS)) fail("nap"); if (now(1) - t < 3600 * NS) fail("early"); same_clock();
     } else if (!strcmp(what, "forks")) { // children are born during jumps, with a copy of the offsets of before
-        say("ready"); i64 end = now(1) + 3600 * NS * n;
+        i64 end = now(1) + 3600 * NS * n; say("ready");
         while (now(1) < end) { pid_t p = fork(); if (!p) { same_clock(); _exit(0); } if (waitpid(p, &st, 0) != p || st) fail("child"); }
     } else if (!strcmp(what, "threads")) { // threads are born during jumps
-        say("ready"); i64 end = now(1) + 3600 * NS * n;
+        i64 end = now(1) + 3600 * NS * n; say("ready");
         while (now(1) < end) { pthread_t q[4]; for (int i = 0; i < 4; i++) pthread_create(q + i, 0, (void *(*)(void *))same_clock, 0); for (int i = 0; i < 4; i++) pthread_join(q[i], 0); }
     } else if (!strcmp(what, "nap")) { // sleeps n seconds
         i64 t = now(1); say("ready"); if (nap(n * NS)) fail("nap"); if (now(1) - t < n * NS) fail("early");

@@ -14,7 +14,9 @@ pub(crate) fn parse(text: &str) -> Result<i64, String> {
     while !rest.is_empty() {
         let digits = rest.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
         let (number, after) = rest.split_at(digits);
-        let unit_len = after.find(|c: char| c.is_ascii_digit()).unwrap_or(after.len());
+        let unit_len = after
+            .find(|c: char| c.is_ascii_digit())
+            .unwrap_or(after.len());
         let (unit, next) = after.split_at(unit_len);
         let unit: i64 = match unit {
             "d" => 86_400_000_000_000,
@@ -27,7 +29,9 @@ pub(crate) fn parse(text: &str) -> Result<i64, String> {
             _ => return Err(wrong()),
         };
         let part = number.parse::<i64>().ok().and_then(|n| n.checked_mul(unit));
-        total = part.and_then(|part| total.checked_add(part)).ok_or_else(wrong)?;
+        total = part
+            .and_then(|part| total.checked_add(part))
+            .ok_or_else(wrong)?;
         rest = next;
     }
     Ok(sign * total)
@@ -36,7 +40,10 @@ pub(crate) fn parse(text: &str) -> Result<i64, String> {
 /// A duration in nanoseconds as people read it.
 pub(crate) fn show(ns: i64) -> String {
     let sign = if ns < 0 { "-" } else { "+" };
-    let (seconds, rest) = (ns.unsigned_abs() / 1_000_000_000, ns.unsigned_abs() % 1_000_000_000);
+    let (seconds, rest) = (
+        ns.unsigned_abs() / 1_000_000_000,
+        ns.unsigned_abs() % 1_000_000_000,
+    );
     let (h, m, s) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
     match rest {
         0 => format!("{sign}{h}h{m:02}m{s:02}s"),
