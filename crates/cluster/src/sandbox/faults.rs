@@ -12,7 +12,7 @@ use super::gate::Door;
 use crate::fault::{FaultPlace, NetworkFault, NetworkFaultKind};
 
 /// The table of faults.
-pub(super) struct Faults {
+pub(crate) struct Faults {
     table: Mutex<HashMap<FaultPlace, Active>>,
     changes: watch::Sender<u64>,
     journal: Journal,
@@ -25,7 +25,7 @@ struct Active {
 }
 
 impl Faults {
-    pub(super) fn new(journal: Journal, ids: Ids) -> Self {
+    pub(crate) fn new(journal: Journal, ids: Ids) -> Self {
         Self {
             table: Mutex::default(),
             changes: watch::Sender::new(0),
@@ -35,7 +35,7 @@ impl Faults {
     }
 
     /// Puts a fault on a place or takes it away. Connections that run there are cut.
-    pub(super) fn set(&self, place: FaultPlace, fault: Option<NetworkFault>) {
+    pub(crate) fn set(&self, place: FaultPlace, fault: Option<NetworkFault>) {
         let mut table = self.lock();
         match fault {
             Some(fault) => {
@@ -53,12 +53,12 @@ impl Faults {
     }
 
     /// Resolves when a fault is put somewhere or taken away.
-    pub(super) fn changes(&self) -> watch::Receiver<u64> {
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
     }
 
     /// What the faults on these places (the nearest first) mean for the socket itself.
-    pub(super) fn door(&self, places: &[FaultPlace]) -> Door {
+    pub(crate) fn door(&self, places: &[FaultPlace]) -> Door {
         let table = self.lock();
         let fault = places.iter().find_map(|p| table.get(p));
         match fault.map(|a| (&a.fault.what, a.fault.is_total())) {
@@ -69,7 +69,7 @@ impl Faults {
     }
 
     /// What happens to one connection over these places, the nearest first.
-    pub(super) fn strike(&self, places: &[FaultPlace]) -> Option<NetworkFaultKind> {
+    pub(crate) fn strike(&self, places: &[FaultPlace]) -> Option<NetworkFaultKind> {
         let mut table = self.lock();
         let place = places.iter().find(|p| table.contains_key(p))?;
         let active = table.get_mut(place)?;

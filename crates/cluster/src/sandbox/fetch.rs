@@ -18,7 +18,7 @@ pub(super) async fn fetch(pod: &PodRecord, request: &FetchRequest) -> io::Result
 }
 
 /// Where a request goes.
-pub(super) fn target(request: &FetchRequest, port: u16) -> io::Result<SocketAddr> {
+pub(crate) fn target(request: &FetchRequest, port: u16) -> io::Result<SocketAddr> {
     let Some(target) = &request.target else {
         return Ok(Family::V4.address(port));
     };
@@ -56,7 +56,7 @@ async fn exchange(
     })
 }
 
-fn head(request: &FetchRequest, address: SocketAddr) -> Vec<u8> {
+pub(crate) fn head(request: &FetchRequest, address: SocketAddr) -> Vec<u8> {
     let has = |name: &str| request.headers.iter().any(|(n, _)| n.eq_ignore_ascii_case(name));
     let mut out = format!("{} {} HTTP/1.1\r\n", request.method, request.path);
     if !has("host") {

@@ -16,7 +16,7 @@ use super::space;
 
 /// What a gate does with those who come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Door {
+pub(crate) enum Door {
     /// They are served.
     Open,
     /// Connection refused.
@@ -26,10 +26,10 @@ pub(super) enum Door {
 }
 
 /// Takes accepted connections.
-pub(super) type Serve = Arc<dyn Fn(TcpStream) + Send + Sync>;
+pub(crate) type Serve = Arc<dyn Fn(TcpStream) + Send + Sync>;
 
 /// A bound socket. Dropping it closes it.
-pub(super) struct Gate {
+pub(crate) struct Gate {
     socket: OwnedFd,
     address: SocketAddr,
     serve: Serve,
@@ -43,7 +43,7 @@ struct State {
 
 impl Gate {
     /// A gate for a bound socket; it refuses until it is told otherwise.
-    pub(super) fn new(socket: OwnedFd, serve: Serve) -> io::Result<Self> {
+    pub(crate) fn new(socket: OwnedFd, serve: Serve) -> io::Result<Self> {
         let address = std::net::TcpListener::from(socket.try_clone()?).local_addr()?;
         Ok(Self {
             socket,
@@ -57,12 +57,12 @@ impl Gate {
     }
 
     /// The address it is bound to.
-    pub(super) fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// Opens or shuts it. Must be called within a runtime.
-    pub(super) fn set(&self, door: Door) -> io::Result<()> {
+    pub(crate) fn set(&self, door: Door) -> io::Result<()> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.door == Some(door) {
             return Ok(());
@@ -104,7 +104,7 @@ impl Drop for Gate {
 }
 
 /// A socket on a free loopback port of this machine, not yet listening.
-pub(super) fn loopback_socket() -> io::Result<OwnedFd> {
+pub(crate) fn loopback_socket() -> io::Result<OwnedFd> {
     use nix::sys::socket::{
         AddressFamily, SockFlag, SockType, SockaddrIn, bind, socket,
     };

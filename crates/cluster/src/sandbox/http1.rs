@@ -9,15 +9,15 @@ const LONGEST: usize = 4 << 20;
 
 /// A message: a request or a response.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Message {
+pub(crate) struct Message {
     /// The first line.
-    pub(super) start: String,
-    pub(super) headers: Vec<(String, String)>,
-    pub(super) body: Vec<u8>,
+    pub(crate) start: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Message {
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers
             .iter()
             .find(|(n, _)| n.eq_ignore_ascii_case(name))
@@ -25,7 +25,7 @@ impl Message {
     }
 
     /// A request's method and path.
-    pub(super) fn request(&self) -> (&str, &str) {
+    pub(crate) fn request(&self) -> (&str, &str) {
         let mut words = self.start.split(' ');
         (
             words.next().unwrap_or_default(),
@@ -34,14 +34,14 @@ impl Message {
     }
 
     /// A response's status.
-    pub(super) fn status(&self) -> Option<u16> {
+    pub(crate) fn status(&self) -> Option<u16> {
         self.start.split(' ').nth(1)?.parse().ok()
     }
 }
 
 /// What kind of message is looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Request,
     /// The answer to a `HEAD` has no body.
     Response {
@@ -51,7 +51,7 @@ pub(super) enum Kind {
 
 /// Takes one whole message from the front of `bytes`, or nothing if it is not whole yet. At the end of the stream
 /// (`ended`) a response without a length is whole.
-pub(super) fn take(bytes: &mut Vec<u8>, kind: Kind, ended: bool) -> io::Result<Option<Message>> {
+pub(crate) fn take(bytes: &mut Vec<u8>, kind: Kind, ended: bool) -> io::Result<Option<Message>> {
     let Some(end) = find(bytes, b"\r\n\r\n") else {
         return if bytes.len() > LONGEST {
             Err(wrong("the head is too long"))
@@ -110,7 +110,7 @@ pub(super) fn take(bytes: &mut Vec<u8>, kind: Kind, ended: bool) -> io::Result<O
 }
 
 /// Reads one whole message; nothing at the end of the stream.
-pub(super) async fn read(
+pub(crate) async fn read(
     stream: &mut (impl AsyncRead + Unpin),
     buffer: &mut Vec<u8>,
     kind: Kind,
@@ -138,7 +138,7 @@ pub(super) async fn read(
 }
 
 /// Writes a response that keeps the connection open.
-pub(super) async fn respond(
+pub(crate) async fn respond(
     stream: &mut (impl AsyncWrite + Unpin),
     status: u16,
     headers: &[(&str, &str)],

@@ -48,6 +48,8 @@ pub(super) struct AgentNeeds {
     pub(super) faults: Arc<Faults>,
     pub(super) spawner: Arc<Spawner>,
     pub(super) group: Option<Arc<emu_vtime::Group>>,
+    /// An empty directory.
+    pub(super) empty: std::path::PathBuf,
     /// Called when an agent has ended by itself.
     pub(super) ended: Arc<dyn Fn(LastWords) + Send + Sync>,
 }
@@ -136,11 +138,13 @@ impl Node {
         };
         match started.map_err(|e| failed(e.to_string()))? {
             Ok(up) => {
-                journal.record(Event::AgentStarted {
-                    node: self.spec.name.clone(),
-                    kind: up.kind.into(),
-                    version: up.version,
-                });
+                if let Some((kind, version)) = up.started {
+                    journal.record(Event::AgentStarted {
+                        node: self.spec.name.clone(),
+                        kind: kind.into(),
+                        version,
+                    });
+                }
                 *lock(&self.upstream) = Some(up.upstream);
                 *lock(&self.state) = AgentState::Running;
                 self.set_running(Some(up.agent));
@@ -219,8 +223,8 @@ impl Node {
 pub(super) struct Up {
     pub(super) agent: Arc<dyn Agent>,
     pub(super) upstream: Arc<Gate>,
-    pub(super) kind: &'static str,
-    pub(super) version: String,
+    /// Its kind and version for the journal, unless it has written them itself.
+    pub(super) started: Option<(&'static str, String)>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -24,6 +24,7 @@ use super::{
     isolation::Isolation,
     node::Node,
     programs::{Programs, Spawner, Start, end_all_in},
+    rehost::Rehosted,
     relay::{self, Route, Target, Wire},
     space::{self, Entry, Shown, Space, SpacePlan, User},
     tokens::{PodTokens, volume_directory},
@@ -148,7 +149,11 @@ impl PodRecord {
         for (used, socket) in sockets {
             match used {
                 Use::Agent(family) => {
-                    let gate = Gate::new(socket, self.to_agent(family, config))?;
+                    let called = match self.space {
+                        Some(_) => None,
+                        None => Some(std::net::TcpListener::from(socket.try_clone()?).local_addr()?),
+                    };
+                    let gate = Gate::new(socket, self.to_agent(family, called, config))?;
                     self.agent.push((family, gate));
                 }
                 Use::Emulator => {
@@ -172,7 +177,12 @@ impl PodRecord {
         Ok(self)
     }
 
-    fn to_agent(&self, family: Family, config: &SandboxConfig) -> super::gate::Serve {
+    fn to_agent(
+        &self,
+        family: Family,
+        called: Option<SocketAddr>,
+        config: &SandboxConfig,
+    ) -> super::gate::Serve {
         let route = Arc::new(Route {
             places: self.places.clone(),
             faults: Arc::clone(&self.faults),
@@ -183,7 +193,12 @@ impl PodRecord {
         Arc::new(move |stream| {
             let (route, node, pod) = (Arc::clone(&route), Arc::clone(&node), pod.clone());
             tokio::spawn(async move {
-                match node.agent_target(family, &pod).await {
+                let target = node.agent_target(family, &pod).await;
+                let target = target.map(|target| match called {
+                    Some(called) => Arc::new(Rehosted { target, called }),
+                    None => target,
+                });
+                match target {
                     Some(target) => route.carry(stream, target.as_ref()).await,
                     None => drop(relay::reset(&stream)),
                 }

@@ -13,27 +13,27 @@ use super::faults::Faults;
 use crate::fault::{FaultPlace, NetworkFaultKind};
 
 /// A two-way stream of bytes.
-pub(super) trait Wire: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
+pub(crate) trait Wire: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> Wire for T {}
 
 /// What stands at the far end.
 #[async_trait]
-pub(super) trait Target: Send + Sync {
+pub(crate) trait Target: Send + Sync {
     /// Serves one connection to its end.
     async fn serve(&self, wire: Box<dyn Wire>) -> io::Result<()>;
 }
 
 /// One piece of the network.
-pub(super) struct Route {
+pub(crate) struct Route {
     /// Where faults may lie on it, the nearest first.
-    pub(super) places: Vec<FaultPlace>,
-    pub(super) faults: Arc<Faults>,
-    pub(super) clock: Clock,
+    pub(crate) places: Vec<FaultPlace>,
+    pub(crate) faults: Arc<Faults>,
+    pub(crate) clock: Clock,
 }
 
 impl Route {
     /// Carries one connection to `target`.
-    pub(super) async fn carry(&self, mut stream: TcpStream, target: &dyn Target) {
+    pub(crate) async fn carry(&self, mut stream: TcpStream, target: &dyn Target) {
         let mut changes = self.faults.changes();
         changes.mark_unchanged();
         let _ = stream.set_nodelay(true);
@@ -68,13 +68,13 @@ impl Route {
 }
 
 /// Copies both ways until both are done.
-pub(super) async fn copy(mut a: Box<dyn Wire>, mut b: TcpStream) -> io::Result<()> {
+pub(crate) async fn copy(mut a: Box<dyn Wire>, mut b: TcpStream) -> io::Result<()> {
     let _ = b.set_nodelay(true);
     tokio::io::copy_bidirectional(&mut a, &mut b).await.map(drop)
 }
 
 /// Makes the other side see "connection reset by peer" when the stream is dropped.
-pub(super) fn reset(stream: &TcpStream) -> io::Result<()> {
+pub(crate) fn reset(stream: &TcpStream) -> io::Result<()> {
     stream.set_zero_linger()
 }
 

@@ -11,7 +11,7 @@ use emu_core::{Clock, Follower};
 use emu_vtime::Group;
 
 /// One group of programs for each clock that nodes show.
-pub(super) struct Groups {
+pub(crate) struct Groups {
     clock: Clock,
     by_offset: Mutex<HashMap<i64, Member>>,
 }
@@ -22,7 +22,7 @@ struct Member {
 }
 
 impl Groups {
-    pub(super) fn new(clock: Clock) -> Self {
+    pub(crate) fn new(clock: Clock) -> Self {
         Self {
             clock,
             by_offset: Mutex::default(),
@@ -30,7 +30,7 @@ impl Groups {
     }
 
     /// The group of the nodes whose clock is off by so many nanoseconds. Blocks for some milliseconds the first time.
-    pub(super) fn group(&self, offset: i64) -> io::Result<Arc<Group>> {
+    pub(crate) fn group(&self, offset: i64) -> io::Result<Arc<Group>> {
         let mut groups = self.by_offset.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(member) = groups.get(&offset) {
             return Ok(Arc::clone(&member.group));

@@ -218,6 +218,7 @@ impl World {
             faults: Arc::clone(&self.faults),
             spawner: Arc::clone(&self.spawner),
             group,
+            empty: self.directory.path().join("empty"),
             ended: Arc::new(move |LastWords(words)| {
                 if let Some(world) = world.upgrade()
                     && let Ok(node) = world.node(&name)

@@ -162,6 +162,20 @@ impl TokenIssuer {
         &self.issuer
     }
 
+    /// The key set a cluster publishes at `/openid/v1/jwks`, as JSON.
+    pub fn key_set(&self) -> String {
+        let public = ring::rsa::PublicKeyComponents::<Vec<u8>>::from(self.key.public());
+        serde_json::json!({ "keys": [{
+            "use": "sig",
+            "kty": "RSA",
+            "kid": self.kid,
+            "alg": "RS256",
+            "n": URL_SAFE_NO_PAD.encode(public.n),
+            "e": URL_SAFE_NO_PAD.encode(public.e),
+        }]})
+        .to_string()
+    }
+
     /// Mints a token.
     ///
     /// # Errors

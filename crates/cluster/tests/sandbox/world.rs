@@ -52,7 +52,23 @@ impl NodeCredentials for Keys {
     }
 }
 
-/// Answers every request with 200 and its first line.
+/// What EKS Auth answers.
+fn credentials() -> String {
+    let expiration = emu_core::Timestamp::now().as_second() + 365 * 86_400;
+    serde_json::json!({
+        "subject": { "namespace": "shop", "serviceAccount": "api" },
+        "audience": AUDIENCE,
+        "podIdentityAssociation": { "associationArn": "arn:aws:eks:::a/1", "associationId": "a-1" },
+        "assumedRoleUser": { "arn": "arn:aws:sts::000000000000:assumed-role/app/s", "assumeRoleId": "AROA:s" },
+        "credentials": {
+            "sessionToken": "session", "secretAccessKey": "secret", "accessKeyId": "ASIAPOD",
+            "expiration": expiration,
+        },
+    })
+    .to_string()
+}
+
+/// Plays EKS Auth; answers every other request with 200 and its first line.
 async fn stand_in() -> SocketAddr {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -62,7 +78,10 @@ async fn stand_in() -> SocketAddr {
                 let mut buffer = vec![0; 65_536];
                 let n = stream.read(&mut buffer).await.unwrap_or(0);
                 let text = String::from_utf8_lossy(&buffer[..n]).into_owned();
-                let line = text.lines().next().unwrap_or_default();
+                let mut line = text.lines().next().unwrap_or_default().to_owned();
+                if line.contains("/assume-role-for-pod-identity") {
+                    line = credentials();
+                }
                 let answer = format!(
                     "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{line}",
                     line.len()

@@ -180,13 +180,6 @@ impl Space {
         Ok(fork::run(&steps)?)
     }
 
-    /// Makes bound sockets inside, not yet listening. Blocks for about a millisecond.
-    pub(crate) fn bind(&self, addresses: &[SocketAddr]) -> io::Result<Vec<OwnedFd>> {
-        let mut steps = self.entering();
-        steps.extend(addresses.iter().map(|a| Step::Bind(*a)));
-        Ok(fork::run(&steps)?)
-    }
-
     /// The number of the network namespace, as `/proc/<pid>/ns/net` shows it.
     pub(crate) fn net_inode(&self) -> io::Result<u64> {
         Ok(nix::sys::stat::fstat(&self.net).map(|s| s.st_ino)?)
