@@ -14,6 +14,8 @@ pub mod iam;
 pub mod identity;
 pub mod s3;
 pub mod sts;
+#[cfg(test)]
+mod testing;
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -31,6 +33,7 @@ pub struct Cloud {
     journal: Journal,
     ids: Ids,
     settings: RwLock<Arc<Settings>>,
+    pub(crate) parsed: access::Parsed,
     /// Roles, users, policies and identity providers.
     pub iam: iam::Iam,
     /// Sessions.
@@ -49,6 +52,7 @@ impl Cloud {
             sts: sts::Sts::default(),
             eks: eks::Eks::default(),
             s3: s3::S3::default(),
+            parsed: access::Parsed::default(),
             settings: RwLock::new(Arc::new(settings)),
             clock,
             journal,

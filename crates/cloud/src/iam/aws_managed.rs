@@ -6,10 +6,11 @@ use std::{
 };
 
 use emu_core::Timestamp;
+use emu_policy::{Document, DocumentKind};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use super::{Document, ManagedPolicy, PolicyVersion};
+use super::{ManagedPolicy, PolicyVersion};
 
 macro_rules! recorded {
     ($($name:literal),* $(,)?) => {
@@ -79,7 +80,7 @@ fn table() -> &'static BTreeMap<String, Arc<ManagedPolicy>> {
 /// Nothing for a file that cannot be read; the test below sees to it that there is none.
 fn read(text: &str) -> Option<ManagedPolicy> {
     let recorded: Recorded = serde_json::from_str(text).ok()?;
-    let document = Document::managed(&serde_json::to_string_pretty(&recorded.document).ok()?).ok()?;
+    let document = Document::parse(&serde_json::to_string_pretty(&recorded.document).ok()?, DocumentKind::Identity).ok()?;
     let arn = format!("arn:aws:iam::aws:policy{}{}", recorded.path, recorded.name);
     Some(ManagedPolicy {
         id: id(&arn),

@@ -1,63 +1,19 @@
-//! A policy document: its text, kept verbatim, and what the policy engine made of it.
+//! Policy documents: parsed once, when they are written.
 
-use super::validate;
+use emu_policy::{Document, DocumentKind};
+
+use super::texts;
 use crate::{
     ServiceError,
     constraint::{Constraints, DOCUMENT_PATTERN, document_character},
 };
 
-/// A policy that was found well-formed. Parsed once, when it is written.
-#[derive(Debug)]
-pub struct Document {
-    text: String,
-    size: usize,
-}
-
-impl Document {
-    /// An inline policy of a role or user. Docs: may leave out its version.
-    ///
-    /// # Errors
-    /// MalformedPolicyDocument.
-    pub fn inline(text: &str) -> Result<Self, ServiceError> {
-        validate::identity(text, false)?;
-        Ok(Self::new(text))
-    }
-
-    /// A version of a managed policy.
-    ///
-    /// # Errors
-    /// MalformedPolicyDocument.
-    pub fn managed(text: &str) -> Result<Self, ServiceError> {
-        validate::identity(text, true)?;
-        Ok(Self::new(text))
-    }
-
-    /// An inline session policy.
-    ///
-    /// # Errors
-    /// MalformedPolicyDocument.
-    pub fn session(text: &str) -> Result<Self, ServiceError> {
-        Self::inline(text)
-    }
-
-    fn new(text: &str) -> Self {
-        Self { size: characters(text), text: text.into() }
-    }
-
-    /// The text as it was given.
-    pub fn text(&self) -> &str {
-        &self.text
-    }
-
-    /// Its characters, white space not counted: what quotas count (docs).
-    pub fn size(&self) -> usize {
-        self.size
-    }
-}
-
-/// Characters without white space.
-pub(super) fn characters(text: &str) -> usize {
-    text.chars().filter(|c| !c.is_whitespace()).count()
+/// Reads a document as a policy of some kind.
+///
+/// # Errors
+/// MalformedPolicyDocument with AWS's text.
+pub(crate) fn parse(text: &str, kind: DocumentKind) -> Result<Document, ServiceError> {
+    Document::parse(text, kind).map_err(|error| texts::malformed(&error.text).because(error.developer_text()))
 }
 
 /// Model: 1 to 131072 characters of Latin-1.

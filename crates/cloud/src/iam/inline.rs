@@ -3,8 +3,9 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use emu_core::Settings;
+use emu_policy::DocumentKind;
 
-use super::{Document, EntityKind, Iam, Page, PageRequest, entity::check_name, texts};
+use super::{Document, EntityKind, Iam, Page, PageRequest, document, entity::check_name, texts};
 use crate::{Call, Cloud, ServiceError, constraint::Constraints};
 
 /// Characters of all inline policies of a user together (docs).
@@ -22,16 +23,16 @@ impl Iam {
         kind: EntityKind,
         entity: &str,
         policy: &str,
-        document: &str,
+        text: &str,
     ) -> Result<(), ServiceError> {
         check_name("policyName", policy, 128)?;
-        super::document::check_length("policyDocument", document)?;
+        document::check_length("policyDocument", text)?;
         self.require_entity(cloud, call, kind, entity, format!("iam:Put{}Policy", kind.title()), BTreeMap::new())?;
         // From another emulator: an unknown role wins over a malformed document.
         if self.read().entity(kind, &call.account, entity).is_none() {
             return Err(kind.unknown(entity));
         }
-        let document = Arc::new(Document::inline(document)?);
+        let document = Arc::new(document::parse(text, DocumentKind::Inline)?);
         let mut state = self.write();
         let (permissions, ..) = state.entity(kind, &call.account, entity).ok_or_else(|| kind.unknown(entity))?;
         let others = permissions.inline.iter().filter(|(name, _)| *name != policy);

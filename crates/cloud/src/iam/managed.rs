@@ -3,9 +3,10 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use emu_core::{Arn, Timestamp};
+use emu_policy::DocumentKind;
 
 use super::{
-    Document, Iam, Page, PageRequest, Tag, aws_managed,
+    Document, Iam, Page, PageRequest, Tag, aws_managed, document,
     entity::{check_name, check_path},
     state::State,
     tags, texts,
@@ -116,11 +117,11 @@ impl Iam {
         check_name("policyName", &input.name, 128)?;
         let path = input.path.unwrap_or_else(|| "/".into());
         check_path(&path)?;
-        super::document::check_length("policyDocument", &input.document)?;
+        document::check_length("policyDocument", &input.document)?;
         let arn = Arn::new("iam", "", &call.account, format!("policy{path}{}", input.name)).to_string();
         require(cloud, call, "iam:CreatePolicy", &arn, tags::request_context(&input.tags), &[])?;
         tags::check_unique(&input.tags, true)?;
-        let document = Document::managed(&input.document)?;
+        let document = document::parse(&input.document, DocumentKind::Identity)?;
         check_size(cloud, &document)?;
         let now = cloud.now();
         let mut state = self.write();
@@ -234,13 +235,13 @@ impl Iam {
         cloud: &Cloud,
         call: &Call,
         arn: &str,
-        document: &str,
+        text: &str,
         as_default: bool,
     ) -> Result<(PolicyVersion, bool), ServiceError> {
-        super::document::check_length("policyDocument", document)?;
+        document::check_length("policyDocument", text)?;
         own(call, arn, "Cannot update policies")?;
         let policy = self.known_policy(cloud, call, "iam:CreatePolicyVersion", arn)?;
-        let document = Document::managed(document)?;
+        let document = document::parse(text, DocumentKind::Identity)?;
         check_size(cloud, &document)?;
         if policy.versions.len() >= VERSIONS {
             return Err(texts::too_many_versions());

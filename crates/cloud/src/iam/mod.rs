@@ -18,14 +18,16 @@ mod service_principals;
 mod simulate;
 mod state;
 mod tags;
+#[cfg(test)]
+mod tests;
 pub mod texts;
 mod trust;
 mod user;
-mod validate;
 mod versioned;
 
 pub use access_key::AccessKey;
-pub use document::Document;
+pub(crate) use document::parse as parse_document;
+pub use emu_policy::Document;
 pub use entity::{EntityKind, Permissions};
 pub use managed::{CreatePolicy, ListPolicies, ManagedPolicy, PolicyVersion};
 pub use oidc::{CreateProvider, OidcProvider};

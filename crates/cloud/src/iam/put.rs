@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{CreateRole, Document, EntityKind, Iam, Permissions, Role, Tag, document, entity::check_name, inline, texts};
+use emu_policy::DocumentKind;
+
+use super::{CreateRole, EntityKind, Iam, Permissions, Role, Tag, document, entity::check_name, inline, texts};
 use crate::{Call, Cloud, ServiceError};
 
 /// A role as a scenario or a test describes it.
@@ -39,7 +41,7 @@ impl Iam {
         for (name, text) in new.inline {
             check_name("policyName", &name, 128)?;
             document::check_length("policyDocument", &text)?;
-            inline.insert(name, Arc::new(Document::inline(&text)?));
+            inline.insert(name, Arc::new(document::parse(&text, DocumentKind::Inline)?));
         }
         let size = inline.values().map(|d| d.size()).sum();
         inline::check_size(&cloud.settings(), EntityKind::Role, &new.name, size)?;

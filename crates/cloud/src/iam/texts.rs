@@ -230,8 +230,3 @@ pub(super) fn bad_source(arn: &str) -> ServiceError {
 pub(super) fn outside_account(what: &str) -> ServiceError {
     ServiceError::new("AccessDenied", 403, format!("{what} outside your own account."))
 }
-
-/// Thread, quoted for trust policies.
-pub(super) fn invalid_principal(kind: &str, principal: &str) -> ServiceError {
-    malformed(format!("Invalid principal in policy: \"{kind}\":\"{principal}\""))
-}

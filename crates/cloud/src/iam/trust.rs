@@ -1,12 +1,14 @@
 //! Trust policies: their principals are bound to the entities that bore the names when the policy was written.
 
-use emu_core::Arn;
-use serde_json::Value;
+use std::sync::Arc;
+
+use emu_core::{Arn, Timestamp};
+use emu_policy::{Document, DocumentKind, NamedPrincipal, PrincipalType};
 
 use super::{
-    Iam, document,
+    Iam, document, service_principals,
     state::{State, horizon},
-    texts, validate,
+    texts,
 };
 use crate::{Cloud, ServiceError};
 
@@ -14,149 +16,78 @@ use crate::{Cloud, ServiceError};
 ///
 /// Docs, snapshots: a role or user named by ARN is stored as its unique id and printed as ARN while it lives, as `AROA…` or
 /// `AIDA…` afterwards; another of the same name does not inherit the trust.
-#[derive(Debug)]
-pub struct Trust {
-    text: String,
-    /// Roles and users named: ARN and unique id.
-    bound: Vec<(String, String)>,
-}
+#[derive(Clone, Debug)]
+pub struct Trust(Arc<Document>);
 
 impl Trust {
     /// The text as it was given.
     pub fn text(&self) -> &str {
-        &self.text
+        self.0.text()
+    }
+
+    /// The policy as the policy engine takes it.
+    pub fn document(&self) -> &Arc<Document> {
+        &self.0
     }
 
     /// The text as IAM prints it now.
     pub fn printed(&self, iam: &Iam) -> String {
-        self.rewritten(iam).unwrap_or_else(|| self.text.clone())
-    }
-
-    /// The text with the ids of those that have died, if there are any.
-    fn rewritten(&self, iam: &Iam) -> Option<String> {
-        let dead: Vec<&(String, String)> = self.bound.iter().filter(|(_, id)| !iam.role_lives(id)).collect();
-        // Ids that were given as such are printed as the ARN of their bearer while it lives.
-        let given_as_id: Vec<(&str, String)> = self
-            .bound
-            .iter()
-            .filter(|(given, id)| given == id)
-            .filter_map(|(given, id)| Some((given.as_str(), iam.arn_of_id(id)?)))
-            .collect();
-        if dead.is_empty() && given_as_id.is_empty() {
-            return None;
-        }
-        let mut value: Value = serde_json::from_str(&self.text).ok()?;
-        principals(&mut value, &mut |principal| {
-            if let Some((_, id)) = dead.iter().find(|(arn, _)| arn == principal) {
-                *principal = id.clone();
-            } else if let Some((_, arn)) = given_as_id.iter().find(|(id, _)| id == principal) {
-                *principal = arn.clone();
+        self.0.text_with_principals(|principal| {
+            let id = id_of(principal)?;
+            match (iam.arn_of_id(id), principal.id.is_some()) {
+                (None, true) => Some(id.to_owned()),
+                (Some(arn), false) => Some(arn),
+                _ => None,
             }
-        });
-        serde_json::to_string(&value).ok()
+        })
     }
+}
+
+/// The unique id a principal was bound to or given as.
+fn id_of(principal: &NamedPrincipal) -> Option<&str> {
+    let given = principal.kind == PrincipalType::Aws && is_unique_id(&principal.value);
+    principal.id.as_deref().or(given.then_some(principal.value.as_str()))
+}
+
+fn is_unique_id(text: &str) -> bool {
+    text.starts_with("AROA") || text.starts_with("AIDA")
 }
 
 impl Iam {
     /// Checks a trust policy and binds its principals.
     pub(super) fn accept_trust(&self, cloud: &Cloud, text: &str) -> Result<Trust, ServiceError> {
-        validate::trust(text)?;
+        let parsed = document::parse(text, DocumentKind::Trust)?;
         let settings = cloud.settings();
-        let most = settings.quotas.trust_policy_characters;
-        let mut value: Value = serde_json::from_str(text).map_err(|_| texts::malformed("This policy contains invalid Json"))?;
         let seen = horizon(cloud.now(), settings.propagation.iam_role);
         let state = self.read();
-        let mut bound = Vec::new();
-        let mut wrong = None;
-        principals(&mut value, &mut |principal| match bind(&state, principal, seen) {
-            Ok(Some(id)) => bound.push((principal.clone(), id)),
-            Ok(None) => {}
-            Err(()) => {
-                wrong.get_or_insert_with(|| texts::invalid_principal("AWS", principal));
+        for principal in parsed.principals() {
+            let known = match principal.kind {
+                PrincipalType::Aws => match principal.role_or_user_arn() {
+                    Some(arn) => id_of_arn(&state, arn, seen).is_some(),
+                    None => !is_unique_id(&principal.value) || state.ids.contains_key(&principal.value),
+                },
+                PrincipalType::Service => service_principals::is_known(&principal.value),
+                _ => true,
+            };
+            if !known {
+                return Err(texts::malformed(principal.invalid_text()).because(format!("there is no {}", principal.value)));
             }
-        });
-        drop(state);
-        if let Some(error) = wrong {
-            return Err(error);
         }
-        services(&value)?;
-        if document::characters(text) > most {
+        let most = settings.quotas.trust_policy_characters;
+        if parsed.size() > most {
             return Err(texts::quota("ACLSizePerRole", most));
         }
-        Ok(Trust { text: text.into(), bound })
+        Ok(Trust(Arc::new(parsed.pin_principals(|arn| id_of_arn(&state, arn, seen)))))
     }
 }
 
-/// The id of a role or user that is named, nothing for other principals. Not an error: accounts, sessions, everyone.
-fn bind(state: &State, principal: &str, seen: emu_core::Timestamp) -> Result<Option<String>, ()> {
-    if principal == "*" || is_account(principal) {
-        return Ok(None);
+/// The unique id of a role or user, once it is known everywhere.
+fn id_of_arn(state: &State, text: &str, seen: Timestamp) -> Option<String> {
+    let arn: Arn = text.parse().ok()?;
+    if arn.resource.starts_with("role/") {
+        let role = state.role_by_arn(text)?.current();
+        return (role.created_at <= seen).then(|| role.id.clone());
     }
-    if principal.starts_with("AROA") || principal.starts_with("AIDA") {
-        return if state.ids.contains_key(principal) { Ok(Some(principal.to_owned())) } else { Err(()) };
-    }
-    let arn: Arn = principal.parse().map_err(|_| ())?;
-    if !arn.region.is_empty() || !is_account(&arn.account) || principal.contains(['*', '?']) {
-        return Err(());
-    }
-    match (arn.service.as_str(), arn.kind_and_rest()) {
-        ("iam", None) if arn.resource == "root" => Ok(None),
-        ("iam", Some(("role", _))) => {
-            let role = state.role_by_arn(principal).ok_or(())?.current();
-            if role.created_at > seen { Err(()) } else { Ok(Some(role.id.clone())) }
-        }
-        ("iam", Some(("user", _))) => {
-            let user = state.user(&arn.account, arn.name()).filter(|u| u.current().arn == principal).ok_or(())?;
-            if user.current().created_at > seen { Err(()) } else { Ok(Some(user.current().id.clone())) }
-        }
-        ("sts", Some(("assumed-role" | "federated-user", _))) => Ok(None),
-        _ => Err(()),
-    }
-}
-
-fn is_account(text: &str) -> bool {
-    text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit())
-}
-
-/// Calls `visit` for every AWS principal of every statement.
-fn principals(policy: &mut Value, visit: &mut dyn FnMut(&mut String)) {
-    let statements = match &mut policy["Statement"] {
-        Value::Array(list) => list.iter_mut().collect::<Vec<_>>(),
-        one => vec![one],
-    };
-    for statement in statements {
-        let Some(principal) = statement.get_mut("Principal").and_then(|p| p.get_mut("AWS")) else {
-            continue;
-        };
-        match principal {
-            Value::String(one) => visit(one),
-            Value::Array(several) => several.iter_mut().for_each(|value| {
-                if let Value::String(one) = value {
-                    visit(one);
-                }
-            }),
-            _ => {}
-        }
-    }
-}
-
-/// Service principals must be known ones (snapshot: `Invalid principal in policy: "SERVICE":"<x>"`).
-fn services(policy: &Value) -> Result<(), ServiceError> {
-    let statements = match &policy["Statement"] {
-        Value::Array(list) => list.iter().collect::<Vec<_>>(),
-        one => vec![one],
-    };
-    for statement in statements {
-        let service = &statement["Principal"]["Service"];
-        let names = match service {
-            Value::Array(list) => list.iter().collect::<Vec<_>>(),
-            one => vec![one],
-        };
-        for name in names.iter().filter_map(|name| name.as_str()) {
-            if !super::service_principals::is_known(name) {
-                return Err(texts::invalid_principal("SERVICE", name));
-            }
-        }
-    }
-    Ok(())
+    let user = state.user(&arn.account, arn.name())?.current();
+    (user.arn == text && user.created_at <= seen).then(|| user.id.clone())
 }

@@ -3,9 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use emu_core::journal::{Caller, Event};
+use emu_policy::DocumentKind;
 
 use super::{Session, Sts, store::Kept, tags::SessionTags};
-use crate::{Cloud, Identity, ServiceError, iam::{Document, ManagedPolicy, Role}};
+use crate::{Cloud, Identity, ServiceError, iam::{Document, ManagedPolicy, Role, parse_document}};
 
 /// Session policies, checked.
 #[derive(Clone, Default)]
@@ -19,7 +20,7 @@ impl SessionPolicies {
     /// An inline policy must be a policy, managed ones must exist in the account or be AWS's.
     pub(super) fn check(cloud: &Cloud, account: &str, text: Option<String>, arns: Vec<String>) -> Result<Self, ServiceError> {
         super::schema::check_plain_text(text.as_deref(), &arns)?;
-        let parsed = text.as_deref().map(Document::session).transpose()?.map(Arc::new);
+        let parsed = text.as_deref().map(|text| parse_document(text, DocumentKind::Session)).transpose()?.map(Arc::new);
         for arn in &arns {
             let of_account = |policy: &Arc<ManagedPolicy>| {
                 let owner = policy.arn.split(':').nth(4).unwrap_or_default();

@@ -10,6 +10,8 @@ mod session;
 mod session_token;
 mod store;
 mod tags;
+#[cfg(test)]
+mod tests;
 pub mod texts;
 mod web_identity;
 

@@ -1,0 +1,6 @@
+//! IAM, rule by rule, with its exact texts.
+
+mod entities;
+mod identity_policies;
+mod propagation;
+mod trust_policies;

@@ -1,0 +1,1 @@
+//! STS, rule by rule, with its exact texts.
