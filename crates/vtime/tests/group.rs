@@ -5,7 +5,7 @@ mod programs;
 
 use emu_vtime::{Error, Group, Offset, Settled, Unsupported};
 use programs::{HUNG, Running, full, group, skipped};
-use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::os::unix::process::ExitStatusExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
@@ -30,7 +30,6 @@ fn playing(part: &str) -> Command {
 fn play() {
     match std::env::var(PART).as_deref() {
         Ok("tokio") => tokio_sleepers(),
-        Ok("user") => ordinary_user(),
         Ok("nested") => match Group::new() {
             Err(Error::Unsupported(Unsupported::AlreadyTraced { name, .. })) => {
                 println!("traced by {name}");
@@ -336,79 +335,4 @@ fn tokio_sleepers() {
         assert!(start.elapsed() >= Duration::from_millis(200));
         println!("done");
     });
-}
-
-/// Everything again without privileges.
-#[test]
-fn as_an_ordinary_user() {
-    let Some(path) = programs::c("traps.c") else {
-        return;
-    };
-    let mut command = playing("user");
-    if fs_uid() == 0 {
-        command.uid(65534).gid(65534);
-    }
-    match command
-        .env("EMU_VTIME_TRAPS", &path)
-        .stdout(Stdio::piped())
-        .spawn()
-    {
-        Err(why) => skipped(format_args!(
-            "an ordinary user cannot run this test's program: {why}"
-        )),
-        Ok(child) => {
-            let mut program = Running::of(child);
-            let mut said = String::new();
-            while let Some((_, line)) = program.line() {
-                said += &line;
-            }
-            assert!(
-                program.child.wait().unwrap().success() && said.contains("user done"),
-                "{said}"
-            );
-        }
-    }
-}
-
-fn fs_uid() -> u32 {
-    std::os::unix::fs::MetadataExt::uid(&std::fs::metadata("/proc/self").unwrap())
-}
-
-fn ordinary_user() {
-    assert_ne!(fs_uid(), 0);
-    let path = std::env::var_os("EMU_VTIME_TRAPS").unwrap();
-    let group = Group::new().unwrap();
-    let mut nap = Running::start(&group, Command::new(&path).args(["nap", "3600"]));
-    nap.expect("ready");
-    let mut forks = Running::start(&group, Command::new(&path).args(["forks", "100"]));
-    forks.expect("ready");
-    let status = std::fs::read_to_string(format!("/proc/{}/status", nap.child.id())).unwrap();
-    assert!(status.contains("NoNewPrivs:\t1"), "{status}");
-    for _ in 0..100 {
-        group.jump(HOUR).unwrap();
-    }
-    assert!(nap.end().success() && forks.end().success());
-    println!("user done");
-}
-
-/// A privileged caller's program that gives up its privileges is traced all the same.
-#[test]
-fn a_child_with_another_user() {
-    if fs_uid() != 0 {
-        return skipped("only root can change the user");
-    }
-    let Some(group) = group() else { return };
-    let Some(path) = programs::c("traps.c") else {
-        return;
-    };
-    let mut nap = Running::start(
-        &group,
-        Command::new(path)
-            .args(["nap", "3600"])
-            .uid(65534)
-            .gid(65534),
-    );
-    nap.expect("ready");
-    group.jump(HOUR).unwrap();
-    assert!(nap.end().success());
 }
