@@ -278,6 +278,11 @@ impl Clock {
         }
     }
 
+    /// Resolves when nobody is doing what was due, or after some seconds of real time.
+    pub async fn settled(&self) {
+        self.settle().await;
+    }
+
     /// Waits until nobody is busy, for at most some seconds of real time.
     async fn settle(&self) {
         let quiet = async {
