@@ -8,8 +8,10 @@ pub mod install;
 pub mod pod;
 pub mod token;
 pub mod webhook;
+mod workloads;
 
 pub use agent::AgentInstall;
 pub use client::{api_ready, client_from, is_node_ready, node_ready};
 pub use error::Error;
 pub use webhook::Registration;
+pub use workloads::{EndMarked, MARK, Workloads, WorkloadsConfig, issued, program_folders};
