@@ -12,12 +12,13 @@ mod key;
 mod verify;
 
 pub use canonical::PathRule;
+pub(crate) use canonical::unsigned_headers;
 pub use chunked::{ChunkError, Chunks, Decoded, decode};
 pub use claim::{Claim, Form, Malformed, Scope};
 pub use date::AmzDate;
 pub use encode::{percent_decode, uri_encode};
 pub use key::SigningKey;
-pub use verify::{Mismatch, Seed, sha256_hex, verify};
+pub use verify::{Mismatch, Seed, canonical_text, sha256_hex, verify};
 
 /// The only algorithm there is for us.
 pub const ALGORITHM: &str = "AWS4-HMAC-SHA256";

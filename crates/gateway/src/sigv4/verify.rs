@@ -88,6 +88,20 @@ pub fn verify(
     }))
 }
 
+/// The canonical request as text, for the answer to who signed wrongly.
+pub fn canonical_text(claim: &Claim<'_>, parts: &Parts, rule: PathRule, payload: &str) -> String {
+    let mut canonical = Vec::with_capacity(1024);
+    canonical_request(
+        &mut canonical,
+        parts,
+        claim.form,
+        rule,
+        &claim.signed_headers,
+        payload,
+    );
+    String::from_utf8_lossy(&canonical).into_owned()
+}
+
 impl Seed {
     /// What chunk signatures go on from, after `key` has verified `claim`.
     pub fn new(key: SigningKey, claim: &Claim<'_>) -> Self {
