@@ -15,28 +15,50 @@ pub(crate) struct Constraints {
 impl Constraints {
     /// As STS words it.
     pub(crate) fn sts() -> Self {
-        Self { prints_values: true, broken: Vec::new() }
+        Self {
+            prints_values: true,
+            broken: Vec::new(),
+        }
     }
 
     /// As IAM words it.
     pub(crate) fn iam() -> Self {
-        Self { prints_values: false, broken: Vec::new() }
+        Self {
+            prints_values: false,
+            broken: Vec::new(),
+        }
     }
 
     /// The member must be there.
     pub(crate) fn present<'a>(&mut self, name: &str, value: Option<&'a str>) -> Option<&'a str> {
         if value.is_none() {
-            let shown = if self.prints_values { "Value null" } else { "Value" };
-            self.broken.push(format!("{shown} at '{name}' failed to satisfy constraint: Member must not be null"));
+            let shown = if self.prints_values {
+                "Value null"
+            } else {
+                "Value"
+            };
+            self.broken.push(format!(
+                "{shown} at '{name}' failed to satisfy constraint: Member must not be null"
+            ));
         }
         value
     }
 
     /// The member's characters must all be `allowed`; `pattern` is what AWS prints.
-    pub(crate) fn characters(&mut self, name: &str, value: &str, pattern: &str, allowed: fn(char) -> bool) {
+    pub(crate) fn characters(
+        &mut self,
+        name: &str,
+        value: &str,
+        pattern: &str,
+        allowed: fn(char) -> bool,
+    ) {
         let empty_is_wrong = pattern.ends_with('+') && value.is_empty();
         if empty_is_wrong || !value.chars().all(allowed) {
-            self.add(name, value, &format!("Member must satisfy regular expression pattern: {pattern}"));
+            self.add(
+                name,
+                value,
+                &format!("Member must satisfy regular expression pattern: {pattern}"),
+            );
         }
     }
 
@@ -53,25 +75,47 @@ impl Constraints {
 
     fn count_of(&mut self, name: &str, value: &str, count: usize, least: usize, most: usize) {
         if count < least {
-            self.add(name, value, &format!("Member must have length greater than or equal to {least}"));
+            self.add(
+                name,
+                value,
+                &format!("Member must have length greater than or equal to {least}"),
+            );
         } else if count > most {
-            self.add(name, value, &format!("Member must have length less than or equal to {most}"));
+            self.add(
+                name,
+                value,
+                &format!("Member must have length less than or equal to {most}"),
+            );
         }
     }
 
     /// A number must be within bounds.
     pub(crate) fn range(&mut self, name: &str, value: i64, least: i64, most: i64) {
         if value < least {
-            self.add(name, &value.to_string(), &format!("Member must have value greater than or equal to {least}"));
+            self.add(
+                name,
+                &value.to_string(),
+                &format!("Member must have value greater than or equal to {least}"),
+            );
         } else if value > most {
-            self.add(name, &value.to_string(), &format!("Member must have value less than or equal to {most}"));
+            self.add(
+                name,
+                &value.to_string(),
+                &format!("Member must have value less than or equal to {most}"),
+            );
         }
     }
 
     /// Adds a broken constraint in its own words.
     pub(crate) fn add(&mut self, name: &str, value: &str, constraint: &str) {
-        let shown = if self.prints_values { format!("Value '{value}'") } else { "Value".into() };
-        self.broken.push(format!("{shown} at '{name}' failed to satisfy constraint: {constraint}"));
+        let shown = if self.prints_values {
+            format!("Value '{value}'")
+        } else {
+            "Value".into()
+        };
+        self.broken.push(format!(
+            "{shown} at '{name}' failed to satisfy constraint: {constraint}"
+        ));
     }
 
     /// The one error for all of them.
@@ -81,7 +125,11 @@ impl Constraints {
             n => Err(ServiceError::new(
                 "ValidationError",
                 400,
-                format!("{n} validation error{} detected: {}", if n == 1 { "" } else { "s" }, self.broken.join("; ")),
+                format!(
+                    "{n} validation error{} detected: {}",
+                    if n == 1 { "" } else { "s" },
+                    self.broken.join("; ")
+                ),
             )),
         }
     }

@@ -31,7 +31,11 @@ pub struct Credential {
 
 impl std::fmt::Debug for Credential {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Credential({}, {})", self.access_key_id, self.identity.caller.arn)
+        write!(
+            f,
+            "Credential({}, {})",
+            self.access_key_id, self.identity.caller.arn
+        )
     }
 }
 
@@ -96,7 +100,8 @@ impl Cloud {
         if access_key_id == TEST {
             return Some(Credential::root(access_key_id, &self.settings().account));
         }
-        let is_account = access_key_id.len() == 12 && access_key_id.bytes().all(|b| b.is_ascii_digit());
+        let is_account =
+            access_key_id.len() == 12 && access_key_id.bytes().all(|b| b.is_ascii_digit());
         is_account.then(|| Credential::root(access_key_id, access_key_id))
     }
 }

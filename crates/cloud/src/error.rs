@@ -22,7 +22,11 @@ pub struct ServiceError {
 
 impl ServiceError {
     /// An error with a name, a status and a message.
-    pub fn new(code: impl Into<Cow<'static, str>>, status: u16, message: impl Into<String>) -> Self {
+    pub fn new(
+        code: impl Into<Cow<'static, str>>,
+        status: u16,
+        message: impl Into<String>,
+    ) -> Self {
         Self {
             code: code.into(),
             status,
@@ -35,7 +39,11 @@ impl ServiceError {
 
     /// Adds a member of the error's shape.
     #[must_use]
-    pub fn with(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<serde_json::Value>) -> Self {
+    pub fn with(
+        mut self,
+        name: impl Into<Cow<'static, str>>,
+        value: impl Into<serde_json::Value>,
+    ) -> Self {
         self.members.push((name.into(), value.into()));
         self
     }

@@ -24,8 +24,11 @@ pub(super) struct Bearer {
 
 /// What root hands on to a federated user that it names no policy for: everything, within the session's policies.
 static EVERYTHING: LazyLock<Option<Arc<Document>>> = LazyLock::new(|| {
-    let text = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
-    Document::parse(text, DocumentKind::Identity).ok().map(Arc::new)
+    let text =
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
+    Document::parse(text, DocumentKind::Identity)
+        .ok()
+        .map(Arc::new)
 });
 
 impl Cloud {
@@ -40,14 +43,21 @@ impl Cloud {
                 }
             }
             (CallerKind::User | CallerKind::FederatedUser, None, Some(name)) => {
-                if let Some(user) = self.iam.effective_user(self, &identity.caller.account, name) {
+                if let Some(user) = self
+                    .iam
+                    .effective_user(self, &identity.caller.account, name)
+                {
                     self.permissions(&mut bearer, &user.permissions);
                     bearer.tags.clone_from(&user.tags);
                     bearer.user_arn = Some(user.arn.clone());
                 }
             }
             (CallerKind::FederatedUser, None, None) => {
-                bearer.identity.extend(EVERYTHING.clone().map(|document| Policy::new("root", document)));
+                bearer.identity.extend(
+                    EVERYTHING
+                        .clone()
+                        .map(|document| Policy::new("root", document)),
+                );
             }
             _ => {}
         }
@@ -56,10 +66,25 @@ impl Cloud {
     }
 
     fn permissions(&self, bearer: &mut Bearer, permissions: &Permissions) {
-        bearer.identity.reserve(permissions.inline.len() + permissions.attached.len());
-        bearer.identity.extend(permissions.inline.iter().map(|(name, document)| Policy::new(name.as_str(), Arc::clone(document))));
-        bearer.identity.extend(permissions.attached.iter().filter_map(|arn| self.managed(arn)));
-        bearer.boundary = permissions.boundary.as_deref().and_then(|arn| self.managed(arn));
+        bearer
+            .identity
+            .reserve(permissions.inline.len() + permissions.attached.len());
+        bearer.identity.extend(
+            permissions
+                .inline
+                .iter()
+                .map(|(name, document)| Policy::new(name.as_str(), Arc::clone(document))),
+        );
+        bearer.identity.extend(
+            permissions
+                .attached
+                .iter()
+                .filter_map(|arn| self.managed(arn)),
+        );
+        bearer.boundary = permissions
+            .boundary
+            .as_deref()
+            .and_then(|arn| self.managed(arn));
     }
 
     fn managed(&self, arn: &str) -> Option<Policy> {
@@ -70,18 +95,33 @@ impl Cloud {
     fn session_policies(&self, bearer: &mut Bearer, identity: &Identity) {
         let inline = "session policy";
         if !identity.session_policies.is_empty() {
-            let kept = identity.caller.access_key_id.as_deref().and_then(|key| self.sts.session(key));
+            let kept = identity
+                .caller
+                .access_key_id
+                .as_deref()
+                .and_then(|key| self.sts.session(key));
             match kept {
-                Some(kept) => bearer.session.extend(kept.policies.iter().map(|d| Policy::new(inline, Arc::clone(d)))),
-                None => bearer.session.extend(
-                    identity
-                        .session_policies
+                Some(kept) => bearer.session.extend(
+                    kept.policies
                         .iter()
-                        .filter_map(|text| Some(Policy::new(inline, self.parsed.get(DocumentKind::Session, text)?))),
+                        .map(|d| Policy::new(inline, Arc::clone(d))),
                 ),
+                None => bearer
+                    .session
+                    .extend(identity.session_policies.iter().filter_map(|text| {
+                        Some(Policy::new(
+                            inline,
+                            self.parsed.get(DocumentKind::Session, text)?,
+                        ))
+                    })),
             }
         }
-        bearer.session.extend(identity.session_policy_arns.iter().filter_map(|arn| self.managed(arn)));
+        bearer.session.extend(
+            identity
+                .session_policy_arns
+                .iter()
+                .filter_map(|arn| self.managed(arn)),
+        );
         // Docs: without session policies a federated user may do nothing but what resources grant it.
         if identity.caller.kind == CallerKind::FederatedUser && bearer.session.is_empty() {
             bearer.identity.clear();

@@ -10,16 +10,28 @@ use crate::{Call, Cloud, Identity, iam::Tag};
 pub(super) fn principal(identity: &Identity, user_arn: Option<String>) -> Principal {
     let caller = &identity.caller;
     match caller.kind {
-        CallerKind::Root => Principal::Root { account: caller.account.clone() },
-        CallerKind::User => Principal::User { arn: caller.arn.clone(), id: identity.user_id.clone() },
+        CallerKind::Root => Principal::Root {
+            account: caller.account.clone(),
+        },
+        CallerKind::User => Principal::User {
+            arn: caller.arn.clone(),
+            id: identity.user_id.clone(),
+        },
         CallerKind::AssumedRole => Principal::RoleSession {
             role_arn: caller.role_arn.clone().unwrap_or_default(),
             role_id: identity.role_id.clone().unwrap_or_default(),
             session_arn: caller.arn.clone(),
         },
-        CallerKind::FederatedUser => Principal::FederatedUser { arn: caller.arn.clone(), user_arn },
-        CallerKind::Service => Principal::Service { name: caller.arn.clone() },
-        CallerKind::WebIdentity => Principal::WebIdentity { provider: caller.arn.clone() },
+        CallerKind::FederatedUser => Principal::FederatedUser {
+            arn: caller.arn.clone(),
+            user_arn,
+        },
+        CallerKind::Service => Principal::Service {
+            name: caller.arn.clone(),
+        },
+        CallerKind::WebIdentity => Principal::WebIdentity {
+            provider: caller.arn.clone(),
+        },
         CallerKind::Anonymous => Principal::Anonymous,
     }
 }
@@ -50,9 +62,20 @@ fn some(text: &str) -> Option<&str> {
 
 /// Docs: these keys have several values by nature, others only if they came with several.
 fn several(key: &str, values: &[String]) -> ContextValue {
-    let multivalued = ["aws:TagKeys", "sts:TransitiveTagKeys", "aws:CalledVia", "aws:PrincipalServiceNamesList"];
+    let multivalued = [
+        "aws:TagKeys",
+        "sts:TransitiveTagKeys",
+        "aws:CalledVia",
+        "aws:PrincipalServiceNamesList",
+    ];
     match values {
-        [one] if !multivalued.iter().any(|name| name.eq_ignore_ascii_case(key)) => ContextValue::One(one.clone()),
+        [one]
+            if !multivalued
+                .iter()
+                .any(|name| name.eq_ignore_ascii_case(key)) =>
+        {
+            ContextValue::One(one.clone())
+        }
         _ => ContextValue::Many(values.to_vec()),
     }
 }
@@ -61,7 +84,10 @@ fn caller(context: &mut Context, identity: &Identity, own_tags: &[Tag]) {
     let caller = &identity.caller;
     // Docs: for sessions the role's ARN with its path, never the session's.
     let arn = caller.role_arn.as_deref().unwrap_or(&caller.arn);
-    let named = !matches!(caller.kind, CallerKind::Service | CallerKind::WebIdentity | CallerKind::Anonymous);
+    let named = !matches!(
+        caller.kind,
+        CallerKind::Service | CallerKind::WebIdentity | CallerKind::Anonymous
+    );
     if named {
         context.set("aws:PrincipalArn", arn);
         context.set_opt("aws:userid", some(&identity.user_id));
@@ -93,24 +119,37 @@ fn caller(context: &mut Context, identity: &Identity, own_tags: &[Tag]) {
     for (key, value) in &identity.session_tags {
         context.set(&format!("aws:PrincipalTag/{key}"), value.as_str());
     }
-    context.set("aws:PrincipalIsAWSService", caller.kind == CallerKind::Service);
+    context.set(
+        "aws:PrincipalIsAWSService",
+        caller.kind == CallerKind::Service,
+    );
     if caller.kind == CallerKind::Service {
         context.set("aws:PrincipalServiceName", caller.arn.as_str());
         context.set("aws:PrincipalServiceNamesList", vec![caller.arn.clone()]);
         context.set_opt("aws:SourceArn", identity.source_arn.as_deref());
         context.set_opt("aws:SourceAccount", identity.source_account.as_deref());
     }
-    context.set_opt("aws:TokenIssueTime", identity.issued_at.map(|at| at.to_string()));
+    context.set_opt(
+        "aws:TokenIssueTime",
+        identity.issued_at.map(|at| at.to_string()),
+    );
     if identity.is_session() {
         context.set("aws:MultiFactorAuthPresent", false);
     }
-    context.set_opt("aws:FederatedProvider", identity.federated_provider.as_deref());
+    context.set_opt(
+        "aws:FederatedProvider",
+        identity.federated_provider.as_deref(),
+    );
     context.set_opt("aws:SourceIdentity", identity.source_identity.as_deref());
 }
 
 fn surroundings(context: &mut Context, cloud: &Cloud, call: &Call, access: &Access) {
     // Docs: IAM is global and plays in us-east-1.
-    let region = if access.action.starts_with("iam:") { "us-east-1" } else { &call.region };
+    let region = if access.action.starts_with("iam:") {
+        "us-east-1"
+    } else {
+        &call.region
+    };
     context.set_opt("aws:RequestedRegion", some(region));
     let now = cloud.now();
     context.set("aws:CurrentTime", now.to_string());

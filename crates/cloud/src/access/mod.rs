@@ -37,7 +37,9 @@ pub struct Access {
 /// # Errors
 /// What is wrong with it, and where.
 pub fn check_session_policy(text: &str) -> Result<(), String> {
-    emu_policy::Document::parse(text, DocumentKind::Session).map(drop).map_err(|error| error.developer_text())
+    emu_policy::Document::parse(text, DocumentKind::Session)
+        .map(drop)
+        .map_err(|error| error.developer_text())
 }
 
 impl Cloud {
@@ -45,11 +47,17 @@ impl Cloud {
     ///
     /// # Errors
     /// The verdict, if it is not to allow.
+    // Either way it is the same value, and callers look at it at once.
+    #[allow(clippy::result_large_err)]
     pub fn authorize(&self, call: &Call, access: Access) -> Result<Verdict, Verdict> {
         let resource = self.resource_policy(&access);
         let (request, policies) = self.question(call, &access, resource);
         let verdict = decide(&request, &policies);
-        if verdict.is_allowed() { Ok(verdict) } else { Err(verdict) }
+        if verdict.is_allowed() {
+            Ok(verdict)
+        } else {
+            Err(verdict)
+        }
     }
 
     /// As [`Cloud::authorize`], with the answer AWS gives.
@@ -76,13 +84,25 @@ impl Cloud {
 
     fn resource_policy(&self, access: &Access) -> Option<Policy> {
         let (name, text) = access.resource_policy.as_ref()?;
-        Some(Policy::new(name.as_str(), self.parsed.get(DocumentKind::Resource, text)?))
+        Some(Policy::new(
+            name.as_str(),
+            self.parsed.get(DocumentKind::Resource, text)?,
+        ))
     }
 
-    fn question(&self, call: &Call, access: &Access, resource: Option<Policy>) -> (Request, Policies) {
+    fn question(
+        &self,
+        call: &Call,
+        access: &Access,
+        resource: Option<Policy>,
+    ) -> (Request, Policies) {
         let bearer = self.bearer(&call.identity);
         let own = &call.identity.caller.account;
-        let account = if access.resource_account.is_empty() { own } else { &access.resource_account };
+        let account = if access.resource_account.is_empty() {
+            own
+        } else {
+            &access.resource_account
+        };
         let request = Request {
             principal: context::principal(&call.identity, bearer.user_arn),
             action: access.action.clone(),

@@ -16,12 +16,19 @@ pub(super) fn refuse(call: &Call, access: &Access, verdict: &Verdict) -> Service
     let service = access.action.split(':').next().unwrap_or_default();
     // PassRole is asked by the service that is given the role, and it words the refusal.
     let by_json_service = matches!(service, "eks" | "eks-auth") || access.action == "iam:PassRole";
-    let code = if by_json_service { "AccessDeniedException" } else { "AccessDenied" };
+    let code = if by_json_service {
+        "AccessDeniedException"
+    } else {
+        "AccessDenied"
+    };
     let caller = &call.identity.caller;
     let message = if caller.kind == CallerKind::Anonymous {
         "Access Denied".into()
     } else {
-        let mut message = format!("User: {} is not authorized to perform: {}", caller.arn, access.action);
+        let mut message = format!(
+            "User: {} is not authorized to perform: {}",
+            caller.arn, access.action
+        );
         message.push_str(&on_resource(service, access));
         // Thread: STS and EKS Auth leave the reason out.
         let reason = verdict.reason_text();
@@ -43,7 +50,9 @@ fn on_resource(service: &str, access: &Access) -> String {
         // Docs: calls about no bucket in particular show `arn:aws:s3:::*`.
         "s3" if resource == "*" => " on resource: \"arn:aws:s3:::*\"".into(),
         "s3" => format!(" on resource: \"{resource}\""),
-        "iam" if access.action != "iam:PassRole" => format!(" on resource: {}", iam_resource(resource)),
+        "iam" if access.action != "iam:PassRole" => {
+            format!(" on resource: {}", iam_resource(resource))
+        }
         _ => format!(" on resource: {resource}"),
     }
 }
@@ -53,8 +62,12 @@ fn iam_resource(text: &str) -> String {
         return text.into();
     };
     match arn.kind_and_rest() {
-        Some((kind @ ("role" | "user"), rest)) if !rest.is_empty() && !rest.ends_with('/') => format!("{kind} {}", arn.name()),
-        Some(("policy", rest)) if !rest.is_empty() && !rest.ends_with('/') => format!("policy {text}"),
+        Some((kind @ ("role" | "user"), rest)) if !rest.is_empty() && !rest.ends_with('/') => {
+            format!("{kind} {}", arn.name())
+        }
+        Some(("policy", rest)) if !rest.is_empty() && !rest.ends_with('/') => {
+            format!("policy {text}")
+        }
         _ => text.into(),
     }
 }
@@ -66,13 +79,21 @@ pub(super) fn session_token(call: &Call, access: &Access) -> Result<(), ServiceE
         return Ok(());
     }
     if access.action.starts_with("iam:") && access.action != "iam:PassRole" {
-        return Err(ServiceError::new("InvalidClientTokenId", 403, "The security token included in the request is invalid")
-            .because("IAM cannot be called with credentials of GetSessionToken"));
+        return Err(ServiceError::new(
+            "InvalidClientTokenId",
+            403,
+            "The security token included in the request is invalid",
+        )
+        .because("IAM cannot be called with credentials of GetSessionToken"));
     }
     if access.action.starts_with("sts:") && access.action != "sts:AssumeRole" {
-        let message = format!("User: {} is not authorized to perform: {}", identity.caller.arn, access.action);
-        return Err(ServiceError::new("AccessDenied", 403, message)
-            .because("STS takes credentials of GetSessionToken for AssumeRole and GetCallerIdentity only"));
+        let message = format!(
+            "User: {} is not authorized to perform: {}",
+            identity.caller.arn, access.action
+        );
+        return Err(ServiceError::new("AccessDenied", 403, message).because(
+            "STS takes credentials of GetSessionToken for AssumeRole and GetCallerIdentity only",
+        ));
     }
     Ok(())
 }

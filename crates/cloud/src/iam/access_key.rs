@@ -33,7 +33,12 @@ pub struct AccessKey {
 
 impl std::fmt::Debug for AccessKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "AccessKey({}, {})", self.id, if self.active { "Active" } else { "Inactive" })
+        write!(
+            f,
+            "AccessKey({}, {})",
+            self.id,
+            if self.active { "Active" } else { "Inactive" }
+        )
     }
 }
 
@@ -42,12 +47,35 @@ impl Iam {
     ///
     /// # Errors
     /// If the user is unknown or has two keys, or the caller may not.
-    pub fn create_access_key(&self, cloud: &Cloud, call: &Call, name: Option<&str>) -> Result<Arc<AccessKey>, ServiceError> {
+    pub fn create_access_key(
+        &self,
+        cloud: &Cloud,
+        call: &Call,
+        name: Option<&str>,
+    ) -> Result<Arc<AccessKey>, ServiceError> {
         let name = self.name_or_caller(call, name)?;
-        self.require_entity(cloud, call, EntityKind::User, &name, "iam:CreateAccessKey".into(), BTreeMap::new())?;
+        self.require_entity(
+            cloud,
+            call,
+            EntityKind::User,
+            &name,
+            "iam:CreateAccessKey".into(),
+            BTreeMap::new(),
+        )?;
         let mut state = self.write();
-        let user = Arc::clone(state.user(&call.account, &name).ok_or_else(|| texts::no_user(&name))?.current());
-        if state.keys.values().filter(|key| key.user_id == user.id).count() >= PER_USER {
+        let user = Arc::clone(
+            state
+                .user(&call.account, &name)
+                .ok_or_else(|| texts::no_user(&name))?
+                .current(),
+        );
+        if state
+            .keys
+            .values()
+            .filter(|key| key.user_id == user.id)
+            .count()
+            >= PER_USER
+        {
             return Err(texts::quota("AccessKeysPerUser", PER_USER));
         }
         let key = Arc::new(AccessKey {
@@ -68,12 +96,32 @@ impl Iam {
     ///
     /// # Errors
     /// If the user is unknown, or the caller may not.
-    pub fn list_access_keys(&self, cloud: &Cloud, call: &Call, name: Option<&str>) -> Result<Vec<Arc<AccessKey>>, ServiceError> {
+    pub fn list_access_keys(
+        &self,
+        cloud: &Cloud,
+        call: &Call,
+        name: Option<&str>,
+    ) -> Result<Vec<Arc<AccessKey>>, ServiceError> {
         let name = self.name_or_caller(call, name)?;
-        self.require_entity(cloud, call, EntityKind::User, &name, "iam:ListAccessKeys".into(), BTreeMap::new())?;
+        self.require_entity(
+            cloud,
+            call,
+            EntityKind::User,
+            &name,
+            "iam:ListAccessKeys".into(),
+            BTreeMap::new(),
+        )?;
         let state = self.read();
-        let user = state.user(&call.account, &name).ok_or_else(|| texts::no_user(&name))?.current();
-        let mut keys: Vec<_> = state.keys.values().filter(|key| key.user_id == user.id).cloned().collect();
+        let user = state
+            .user(&call.account, &name)
+            .ok_or_else(|| texts::no_user(&name))?
+            .current();
+        let mut keys: Vec<_> = state
+            .keys
+            .values()
+            .filter(|key| key.user_id == user.id)
+            .cloned()
+            .collect();
         keys.sort_by_key(|key| key.created_at);
         Ok(keys)
     }
@@ -90,16 +138,29 @@ impl Iam {
         id: &str,
         active: bool,
     ) -> Result<(), ServiceError> {
-        self.change_key(cloud, call, name, id, "iam:UpdateAccessKey", |state, key| {
-            state.insert(id.into(), Arc::new(AccessKey { active, ..key }));
-        })
+        self.change_key(
+            cloud,
+            call,
+            name,
+            id,
+            "iam:UpdateAccessKey",
+            |state, key| {
+                state.insert(id.into(), Arc::new(AccessKey { active, ..key }));
+            },
+        )
     }
 
     /// DeleteAccessKey.
     ///
     /// # Errors
     /// If the key is unknown, or the caller may not.
-    pub fn delete_access_key(&self, cloud: &Cloud, call: &Call, name: Option<&str>, id: &str) -> Result<(), ServiceError> {
+    pub fn delete_access_key(
+        &self,
+        cloud: &Cloud,
+        call: &Call,
+        name: Option<&str>,
+        id: &str,
+    ) -> Result<(), ServiceError> {
         self.change_key(cloud, call, name, id, "iam:DeleteAccessKey", |state, _| {
             state.remove(id);
         })
@@ -115,10 +176,26 @@ impl Iam {
         change: impl FnOnce(&mut std::collections::HashMap<String, Arc<AccessKey>>, AccessKey),
     ) -> Result<(), ServiceError> {
         let name = self.name_or_caller(call, name)?;
-        self.require_entity(cloud, call, EntityKind::User, &name, action.into(), BTreeMap::new())?;
+        self.require_entity(
+            cloud,
+            call,
+            EntityKind::User,
+            &name,
+            action.into(),
+            BTreeMap::new(),
+        )?;
         let mut state = self.write();
-        let user_id = state.user(&call.account, &name).ok_or_else(|| texts::no_user(&name))?.current().id.clone();
-        let key = state.keys.get(id).filter(|key| key.user_id == user_id).ok_or_else(|| texts::no_access_key(id))?;
+        let user_id = state
+            .user(&call.account, &name)
+            .ok_or_else(|| texts::no_user(&name))?
+            .current()
+            .id
+            .clone();
+        let key = state
+            .keys
+            .get(id)
+            .filter(|key| key.user_id == user_id)
+            .ok_or_else(|| texts::no_access_key(id))?;
         let key = AccessKey::clone(key);
         change(&mut state.keys, key);
         Ok(())

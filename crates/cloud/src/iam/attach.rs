@@ -15,12 +15,29 @@ impl Iam {
     ///
     /// # Errors
     /// If entity or policy are unknown, too many are attached, or the caller may not.
-    pub fn attach_policy(&self, cloud: &Cloud, call: &Call, kind: EntityKind, entity: &str, arn: &str) -> Result<(), ServiceError> {
+    pub fn attach_policy(
+        &self,
+        cloud: &Cloud,
+        call: &Call,
+        kind: EntityKind,
+        entity: &str,
+        arn: &str,
+    ) -> Result<(), ServiceError> {
         check_policy_arn(arn)?;
-        self.require_entity(cloud, call, kind, entity, format!("iam:Attach{}Policy", kind.title()), policy_arn(arn))?;
+        self.require_entity(
+            cloud,
+            call,
+            kind,
+            entity,
+            format!("iam:Attach{}Policy", kind.title()),
+            policy_arn(arn),
+        )?;
         let mut state = self.write();
-        let (permissions, ..) = state.entity(kind, &call.account, entity).ok_or_else(|| kind.unknown(entity))?;
-        let known = aws_managed::find(arn).is_some() || (state.policies.contains_key(arn) && account_of(arn) == call.account);
+        let (permissions, ..) = state
+            .entity(kind, &call.account, entity)
+            .ok_or_else(|| kind.unknown(entity))?;
+        let known = aws_managed::find(arn).is_some()
+            || (state.policies.contains_key(arn) && account_of(arn) == call.account);
         if !known {
             return Err(texts::not_attachable(arn));
         }
@@ -28,28 +45,51 @@ impl Iam {
             return Ok(());
         }
         let (quota, most) = match kind {
-            EntityKind::Role => ("PoliciesPerRole", cloud.settings().quotas.managed_policies_per_role),
+            EntityKind::Role => (
+                "PoliciesPerRole",
+                cloud.settings().quotas.managed_policies_per_role,
+            ),
             EntityKind::User => ("PoliciesPerUser", PER_USER),
         };
         if permissions.attached.len() >= most {
             return Err(texts::quota(quota, most));
         }
-        state.change_entity(cloud, kind, &call.account, entity, |permissions, _| permissions.attached.push(arn.into()))
+        state.change_entity(cloud, kind, &call.account, entity, |permissions, _| {
+            permissions.attached.push(arn.into())
+        })
     }
 
     /// DetachRolePolicy, DetachUserPolicy.
     ///
     /// # Errors
     /// If the entity is unknown, the policy is not attached, or the caller may not.
-    pub fn detach_policy(&self, cloud: &Cloud, call: &Call, kind: EntityKind, entity: &str, arn: &str) -> Result<(), ServiceError> {
+    pub fn detach_policy(
+        &self,
+        cloud: &Cloud,
+        call: &Call,
+        kind: EntityKind,
+        entity: &str,
+        arn: &str,
+    ) -> Result<(), ServiceError> {
         check_policy_arn(arn)?;
-        self.require_entity(cloud, call, kind, entity, format!("iam:Detach{}Policy", kind.title()), policy_arn(arn))?;
+        self.require_entity(
+            cloud,
+            call,
+            kind,
+            entity,
+            format!("iam:Detach{}Policy", kind.title()),
+            policy_arn(arn),
+        )?;
         let mut state = self.write();
-        let (permissions, ..) = state.entity(kind, &call.account, entity).ok_or_else(|| kind.unknown(entity))?;
+        let (permissions, ..) = state
+            .entity(kind, &call.account, entity)
+            .ok_or_else(|| kind.unknown(entity))?;
         if !permissions.attached.iter().any(|a| a == arn) {
             return Err(texts::no_policy(arn));
         }
-        state.change_entity(cloud, kind, &call.account, entity, |permissions, _| permissions.attached.retain(|a| a != arn))
+        state.change_entity(cloud, kind, &call.account, entity, |permissions, _| {
+            permissions.attached.retain(|a| a != arn)
+        })
     }
 
     /// ListAttachedRolePolicies, ListAttachedUserPolicies: names and ARNs.
@@ -70,11 +110,18 @@ impl Iam {
         let action = format!("iam:ListAttached{}Policies", kind.title());
         self.require_entity(cloud, call, kind, entity, action, BTreeMap::new())?;
         let state = self.read();
-        let (permissions, ..) = state.entity(kind, &call.account, entity).ok_or_else(|| kind.unknown(entity))?;
+        let (permissions, ..) = state
+            .entity(kind, &call.account, entity)
+            .ok_or_else(|| kind.unknown(entity))?;
         let mut attached: Vec<(String, String)> = permissions
             .attached
             .iter()
-            .map(|arn| (arn.rsplit('/').next().unwrap_or(arn).to_owned(), arn.clone()))
+            .map(|arn| {
+                (
+                    arn.rsplit('/').next().unwrap_or(arn).to_owned(),
+                    arn.clone(),
+                )
+            })
             .collect();
         attached.sort();
         page.cut(attached, |(name, _)| name)
@@ -102,9 +149,10 @@ impl Iam {
         if let Some(arn) = arn {
             self.check_boundary(&call.account, arn)?;
         }
-        self.write().change_entity(cloud, kind, &call.account, entity, |permissions, _| {
-            permissions.boundary = arn.map(str::to_owned);
-        })
+        self.write()
+            .change_entity(cloud, kind, &call.account, entity, |permissions, _| {
+                permissions.boundary = arn.map(str::to_owned);
+            })
     }
 
     /// A boundary must be a managed policy of the account or of AWS.
@@ -113,8 +161,13 @@ impl Iam {
             Ok(parsed) if parsed.service == "iam" && parsed.resource.starts_with("policy/") => {}
             _ => return Err(texts::boundary_arn(arn)),
         }
-        let known = aws_managed::find(arn).is_some() || (account_of(arn) == account && self.read().policies.contains_key(arn));
-        if known { Ok(()) } else { Err(texts::no_boundary(arn)) }
+        let known = aws_managed::find(arn).is_some()
+            || (account_of(arn) == account && self.read().policies.contains_key(arn));
+        if known {
+            Ok(())
+        } else {
+            Err(texts::no_boundary(arn))
+        }
     }
 }
 
@@ -128,7 +181,9 @@ fn policy_arn(arn: &str) -> BTreeMap<String, Vec<String>> {
 }
 
 fn account_of(arn: &str) -> String {
-    arn.parse::<Arn>().map(|arn| arn.account).unwrap_or_default()
+    arn.parse::<Arn>()
+        .map(|arn| arn.account)
+        .unwrap_or_default()
 }
 
 /// Model: 20 to 2048 characters. The text for what is no policy ARN: snapshot.

@@ -73,14 +73,20 @@ fn table() -> &'static BTreeMap<String, Arc<ManagedPolicy>> {
     static TABLE: OnceLock<BTreeMap<String, Arc<ManagedPolicy>>> = OnceLock::new();
     TABLE.get_or_init(|| {
         let policies = RECORDED.iter().filter_map(|text| read(text));
-        policies.map(|policy| (policy.arn.clone(), Arc::new(policy))).collect()
+        policies
+            .map(|policy| (policy.arn.clone(), Arc::new(policy)))
+            .collect()
     })
 }
 
 /// Nothing for a file that cannot be read; the test below sees to it that there is none.
 fn read(text: &str) -> Option<ManagedPolicy> {
     let recorded: Recorded = serde_json::from_str(text).ok()?;
-    let document = Document::parse(&serde_json::to_string_pretty(&recorded.document).ok()?, DocumentKind::Identity).ok()?;
+    let document = Document::parse(
+        &serde_json::to_string_pretty(&recorded.document).ok()?,
+        DocumentKind::Identity,
+    )
+    .ok()?;
     let arn = format!("arn:aws:iam::aws:policy{}{}", recorded.path, recorded.name);
     Some(ManagedPolicy {
         id: id(&arn),
@@ -104,7 +110,10 @@ fn read(text: &str) -> Option<ManagedPolicy> {
 /// The same id in every run; the real ones are not recorded.
 fn id(arn: &str) -> String {
     let digest = Sha256::digest(arn.as_bytes());
-    let letters = digest.iter().take(17).map(|byte| char::from(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"[usize::from(byte & 31)]));
+    let letters = digest
+        .iter()
+        .take(17)
+        .map(|byte| char::from(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"[usize::from(byte & 31)]));
     format!("ANPA{}", letters.collect::<String>())
 }
 
@@ -116,7 +125,12 @@ mod tests {
     fn every_recorded_policy_can_be_read() {
         assert_eq!(table().len(), RECORDED.len());
         let node = find("arn:aws:iam::aws:policy/AmazonEKSWorkerNodePolicy").unwrap();
-        assert!(node.document().unwrap().text().contains("eks-auth:AssumeRoleForPodIdentity"));
+        assert!(
+            node.document()
+                .unwrap()
+                .text()
+                .contains("eks-auth:AssumeRoleForPodIdentity")
+        );
         assert!(find("arn:aws:iam::aws:policy/service-role/AmazonEBSCSIDriverPolicy").is_some());
         assert!(find("arn:aws:iam::aws:policy/Nothing").is_none());
     }

@@ -13,7 +13,8 @@ use crate::{
 /// # Errors
 /// MalformedPolicyDocument with AWS's text.
 pub(crate) fn parse(text: &str, kind: DocumentKind) -> Result<Document, ServiceError> {
-    Document::parse(text, kind).map_err(|error| texts::malformed(&error.text).because(error.developer_text()))
+    Document::parse(text, kind)
+        .map_err(|error| texts::malformed(&error.text).because(error.developer_text()))
 }
 
 /// Model: 1 to 131072 characters of Latin-1.

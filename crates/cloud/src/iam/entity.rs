@@ -68,13 +68,20 @@ pub(super) fn check_name(member: &str, name: &str, most: usize) -> Result<(), Se
     let mut constraints = Constraints::iam();
     constraints.length(member, name, 1, most);
     constraints.finish()?;
-    if name.chars().all(name_character) { Ok(()) } else { Err(texts::bad_name(member)) }
+    if name.chars().all(name_character) {
+        Ok(())
+    } else {
+        Err(texts::bad_name(member))
+    }
 }
 
 /// Model: `/`, or printable ASCII between slashes, at most 512. The text: thread.
 pub(super) fn check_path(path: &str) -> Result<(), ServiceError> {
     let fine = path == "/"
-        || (path.len() > 2 && path.starts_with('/') && path.ends_with('/') && path.bytes().all(|b| (b'!'..=b'~').contains(&b)));
+        || (path.len() > 2
+            && path.starts_with('/')
+            && path.ends_with('/')
+            && path.bytes().all(|b| (b'!'..=b'~').contains(&b)));
     if !fine {
         return Err(texts::bad_path());
     }
@@ -85,7 +92,12 @@ pub(super) fn check_path(path: &str) -> Result<(), ServiceError> {
 
 impl State {
     /// The policies, tags and ARN of an entity as they were last written.
-    pub(super) fn entity(&self, kind: EntityKind, account: &str, name: &str) -> Option<(&Permissions, &[Tag], &str)> {
+    pub(super) fn entity(
+        &self,
+        kind: EntityKind,
+        account: &str,
+        name: &str,
+    ) -> Option<(&Permissions, &[Tag], &str)> {
         match kind {
             EntityKind::Role => {
                 let role = self.role(account, name)?.current();
@@ -109,13 +121,21 @@ impl State {
     ) -> Result<(), ServiceError> {
         let known = match kind {
             EntityKind::Role => self
-                .change_role(cloud, account, name, |role| change(&mut role.permissions, &mut role.tags))
+                .change_role(cloud, account, name, |role| {
+                    change(&mut role.permissions, &mut role.tags)
+                })
                 .is_some(),
             EntityKind::User => self
-                .change_user(cloud, account, name, |user| change(&mut user.permissions, &mut user.tags))
+                .change_user(cloud, account, name, |user| {
+                    change(&mut user.permissions, &mut user.tags)
+                })
                 .is_some(),
         };
-        if known { Ok(()) } else { Err(kind.unknown(name)) }
+        if known {
+            Ok(())
+        } else {
+            Err(kind.unknown(name))
+        }
     }
 }
 
@@ -154,7 +174,14 @@ impl Iam {
     ///
     /// # Errors
     /// If the tags are not acceptable or too many, the entity is unknown, or the caller may not.
-    pub fn tag(&self, cloud: &Cloud, call: &Call, kind: EntityKind, name: &str, new: Vec<Tag>) -> Result<(), ServiceError> {
+    pub fn tag(
+        &self,
+        cloud: &Cloud,
+        call: &Call,
+        kind: EntityKind,
+        name: &str,
+        new: Vec<Tag>,
+    ) -> Result<(), ServiceError> {
         let mut constraints = Constraints::iam();
         constraints.length(kind.member(), name, 1, 128);
         tags::check_form(&mut constraints, &new);
@@ -163,37 +190,74 @@ impl Iam {
         self.require_entity(cloud, call, kind, name, action, tags::request_context(&new))?;
         tags::check_unique(&new, false)?;
         let mut state = self.write();
-        let kept = state.entity(kind, &call.account, name).ok_or_else(|| kind.unknown(name))?.1;
+        let kept = state
+            .entity(kind, &call.account, name)
+            .ok_or_else(|| kind.unknown(name))?
+            .1;
         if tags::count_with(kept, &new) > 50 {
             return Err(texts::too_many_tags());
         }
-        state.change_entity(cloud, kind, &call.account, name, |_, kept| tags::add(kept, new))
+        state.change_entity(cloud, kind, &call.account, name, |_, kept| {
+            tags::add(kept, new)
+        })
     }
 
     /// UntagRole, UntagUser. Keys that are not there are no error (snapshot).
     ///
     /// # Errors
     /// If the entity is unknown, or the caller may not.
-    pub fn untag(&self, cloud: &Cloud, call: &Call, kind: EntityKind, name: &str, keys: &[String]) -> Result<(), ServiceError> {
+    pub fn untag(
+        &self,
+        cloud: &Cloud,
+        call: &Call,
+        kind: EntityKind,
+        name: &str,
+        keys: &[String],
+    ) -> Result<(), ServiceError> {
         let mut constraints = Constraints::iam();
         constraints.length(kind.member(), name, 1, 128);
         tags::check_keys(&mut constraints, keys);
         constraints.finish()?;
         let context = BTreeMap::from([("aws:TagKeys".to_owned(), keys.to_vec())]);
-        self.require_entity(cloud, call, kind, name, format!("iam:Untag{}", kind.title()), context)?;
-        self.write().change_entity(cloud, kind, &call.account, name, |_, kept| {
-            kept.retain(|(key, _)| !keys.iter().any(|k| k.to_lowercase() == key.to_lowercase()));
-        })
+        self.require_entity(
+            cloud,
+            call,
+            kind,
+            name,
+            format!("iam:Untag{}", kind.title()),
+            context,
+        )?;
+        self.write()
+            .change_entity(cloud, kind, &call.account, name, |_, kept| {
+                kept.retain(|(key, _)| {
+                    !keys.iter().any(|k| k.to_lowercase() == key.to_lowercase())
+                });
+            })
     }
 
     /// ListRoleTags, ListUserTags.
     ///
     /// # Errors
     /// If the entity is unknown, or the caller may not.
-    pub fn tags(&self, cloud: &Cloud, call: &Call, kind: EntityKind, name: &str) -> Result<Vec<Tag>, ServiceError> {
-        self.require_entity(cloud, call, kind, name, format!("iam:List{}Tags", kind.title()), BTreeMap::new())?;
+    pub fn tags(
+        &self,
+        cloud: &Cloud,
+        call: &Call,
+        kind: EntityKind,
+        name: &str,
+    ) -> Result<Vec<Tag>, ServiceError> {
+        self.require_entity(
+            cloud,
+            call,
+            kind,
+            name,
+            format!("iam:List{}Tags", kind.title()),
+            BTreeMap::new(),
+        )?;
         let state = self.read();
-        let (_, tags, _) = state.entity(kind, &call.account, name).ok_or_else(|| kind.unknown(name))?;
+        let (_, tags, _) = state
+            .entity(kind, &call.account, name)
+            .ok_or_else(|| kind.unknown(name))?;
         Ok(tags.to_vec())
     }
 }

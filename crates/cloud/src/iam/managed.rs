@@ -65,11 +65,14 @@ impl PolicyVersion {
 impl ManagedPolicy {
     /// The document that counts.
     pub fn document(&self) -> Option<&Arc<Document>> {
-        self.version(self.default_version).map(|version| &version.document)
+        self.version(self.default_version)
+            .map(|version| &version.document)
     }
 
     fn version(&self, number: u32) -> Option<&PolicyVersion> {
-        self.versions.iter().find(|version| version.number == number)
+        self.versions
+            .iter()
+            .find(|version| version.number == number)
     }
 }
 
@@ -106,7 +109,12 @@ impl Iam {
     ///
     /// # Errors
     /// If a parameter is not acceptable, the document malformed or too long, the name taken, or the caller may not.
-    pub fn create_policy(&self, cloud: &Cloud, call: &Call, input: CreatePolicy) -> Result<Arc<ManagedPolicy>, ServiceError> {
+    pub fn create_policy(
+        &self,
+        cloud: &Cloud,
+        call: &Call,
+        input: CreatePolicy,
+    ) -> Result<Arc<ManagedPolicy>, ServiceError> {
         let mut constraints = Constraints::iam();
         constraints.length("policyName", &input.name, 1, 128);
         if let Some(description) = &input.description {
@@ -118,8 +126,21 @@ impl Iam {
         let path = input.path.unwrap_or_else(|| "/".into());
         check_path(&path)?;
         document::check_length("policyDocument", &input.document)?;
-        let arn = Arn::new("iam", "", &call.account, format!("policy{path}{}", input.name)).to_string();
-        require(cloud, call, "iam:CreatePolicy", &arn, tags::request_context(&input.tags), &[])?;
+        let arn = Arn::new(
+            "iam",
+            "",
+            &call.account,
+            format!("policy{path}{}", input.name),
+        )
+        .to_string();
+        require(
+            cloud,
+            call,
+            "iam:CreatePolicy",
+            &arn,
+            tags::request_context(&input.tags),
+            &[],
+        )?;
         tags::check_unique(&input.tags, true)?;
         let document = document::parse(&input.document, DocumentKind::Identity)?;
         check_size(cloud, &document)?;
@@ -140,7 +161,11 @@ impl Iam {
             description: input.description.filter(|text| !text.is_empty()),
             created_at: now,
             updated_at: now,
-            versions: vec![PolicyVersion { number: 1, document: Arc::new(document), created_at: now }],
+            versions: vec![PolicyVersion {
+                number: 1,
+                document: Arc::new(document),
+                created_at: now,
+            }],
             default_version: 1,
             last_version: 1,
             tags: input.tags,
@@ -153,7 +178,12 @@ impl Iam {
 
     /// A managed policy as it was last written, AWS's own included.
     pub fn policy(&self, arn: &str) -> Option<Arc<ManagedPolicy>> {
-        aws_managed::find(arn).or_else(|| self.read().policies.get(arn).map(|p| Arc::clone(p.current())))
+        aws_managed::find(arn).or_else(|| {
+            self.read()
+                .policies
+                .get(arn)
+                .map(|p| Arc::clone(p.current()))
+        })
     }
 
     /// How many entities a managed policy is attached to, and how many it bounds.
@@ -165,14 +195,30 @@ impl Iam {
     ///
     /// # Errors
     /// If the policy is unknown, or the caller may not.
-    pub fn get_policy(&self, cloud: &Cloud, call: &Call, arn: &str) -> Result<Arc<ManagedPolicy>, ServiceError> {
+    pub fn get_policy(
+        &self,
+        cloud: &Cloud,
+        call: &Call,
+        arn: &str,
+    ) -> Result<Arc<ManagedPolicy>, ServiceError> {
         self.known_policy(cloud, call, "iam:GetPolicy", arn)
     }
 
-    fn known_policy(&self, cloud: &Cloud, call: &Call, action: &str, arn: &str) -> Result<Arc<ManagedPolicy>, ServiceError> {
+    fn known_policy(
+        &self,
+        cloud: &Cloud,
+        call: &Call,
+        action: &str,
+        arn: &str,
+    ) -> Result<Arc<ManagedPolicy>, ServiceError> {
         super::attach::check_policy_arn(arn)?;
-        let policy = self.policy(arn).filter(|p| account(&p.arn) == "aws" || account(&p.arn) == call.account);
-        let tags = policy.as_ref().map(|p| p.tags.as_slice()).unwrap_or_default();
+        let policy = self
+            .policy(arn)
+            .filter(|p| account(&p.arn) == "aws" || account(&p.arn) == call.account);
+        let tags = policy
+            .as_ref()
+            .map(|p| p.tags.as_slice())
+            .unwrap_or_default();
         require(cloud, call, action, arn, BTreeMap::new(), tags)?;
         policy.ok_or_else(|| texts::no_policy(arn))
     }
@@ -181,27 +227,50 @@ impl Iam {
     ///
     /// # Errors
     /// If the page is not acceptable, or the caller may not.
-    pub fn list_policies(&self, cloud: &Cloud, call: &Call, input: &ListPolicies) -> Result<Page<Arc<ManagedPolicy>>, ServiceError> {
+    pub fn list_policies(
+        &self,
+        cloud: &Cloud,
+        call: &Call,
+        input: &ListPolicies,
+    ) -> Result<Page<Arc<ManagedPolicy>>, ServiceError> {
         let mut constraints = Constraints::iam();
         input.page.check(&mut constraints);
         let scope = input.scope.as_deref().unwrap_or("All");
         if !["All", "AWS", "Local"].contains(&scope) {
-            constraints.add("scope", scope, "Member must satisfy enum value set: [AWS, Local, All]");
+            constraints.add(
+                "scope",
+                scope,
+                "Member must satisfy enum value set: [AWS, Local, All]",
+            );
         }
         constraints.finish()?;
         let prefix = input.path_prefix.as_deref().unwrap_or("/");
         let resource = Arn::new("iam", "", &call.account, format!("policy{prefix}")).to_string();
-        require(cloud, call, "iam:ListPolicies", &resource, BTreeMap::new(), &[])?;
+        require(
+            cloud,
+            call,
+            "iam:ListPolicies",
+            &resource,
+            BTreeMap::new(),
+            &[],
+        )?;
         let state = self.read();
         let mut policies: Vec<Arc<ManagedPolicy>> = Vec::new();
         if scope != "AWS" {
-            policies.extend(state.policies.values().map(|p| Arc::clone(p.current())).filter(|p| account(&p.arn) == call.account));
+            policies.extend(
+                state
+                    .policies
+                    .values()
+                    .map(|p| Arc::clone(p.current()))
+                    .filter(|p| account(&p.arn) == call.account),
+            );
         }
         if scope != "Local" {
             policies.extend(aws_managed::all());
         }
         policies.retain(|policy| {
-            policy.path.starts_with(prefix) && (!input.only_attached || state.usage(&call.account, &policy.arn).0 > 0)
+            policy.path.starts_with(prefix)
+                && (!input.only_attached || state.usage(&call.account, &policy.arn).0 > 0)
         });
         policies.sort_by(|a, b| a.arn.cmp(&b.arn));
         input.page.cut(policies, |policy| &policy.arn)
@@ -260,17 +329,29 @@ impl Iam {
             }
             policy.versions.push(version);
         });
-        if changed { Ok((added, as_default)) } else { Err(texts::no_policy(arn)) }
+        if changed {
+            Ok((added, as_default))
+        } else {
+            Err(texts::no_policy(arn))
+        }
     }
 
     /// GetPolicyVersion; the second value says whether it is the default.
     ///
     /// # Errors
     /// If policy or version are unknown, or the caller may not.
-    pub fn get_policy_version(&self, cloud: &Cloud, call: &Call, arn: &str, id: &str) -> Result<(PolicyVersion, bool), ServiceError> {
+    pub fn get_policy_version(
+        &self,
+        cloud: &Cloud,
+        call: &Call,
+        arn: &str,
+        id: &str,
+    ) -> Result<(PolicyVersion, bool), ServiceError> {
         check_version_id(id)?;
         let policy = self.known_policy(cloud, call, "iam:GetPolicyVersion", arn)?;
-        let version = policy.version(number(id)).ok_or_else(|| texts::no_policy_version(arn, id))?;
+        let version = policy
+            .version(number(id))
+            .ok_or_else(|| texts::no_policy_version(arn, id))?;
         Ok((version.clone(), version.number == policy.default_version))
     }
 
@@ -278,7 +359,12 @@ impl Iam {
     ///
     /// # Errors
     /// If the policy is unknown, or the caller may not.
-    pub fn list_policy_versions(&self, cloud: &Cloud, call: &Call, arn: &str) -> Result<Arc<ManagedPolicy>, ServiceError> {
+    pub fn list_policy_versions(
+        &self,
+        cloud: &Cloud,
+        call: &Call,
+        arn: &str,
+    ) -> Result<Arc<ManagedPolicy>, ServiceError> {
         self.known_policy(cloud, call, "iam:ListPolicyVersions", arn)
     }
 
@@ -286,11 +372,20 @@ impl Iam {
     ///
     /// # Errors
     /// If policy or version are unknown, or the caller may not.
-    pub fn set_default_policy_version(&self, cloud: &Cloud, call: &Call, arn: &str, id: &str) -> Result<(), ServiceError> {
+    pub fn set_default_policy_version(
+        &self,
+        cloud: &Cloud,
+        call: &Call,
+        arn: &str,
+        id: &str,
+    ) -> Result<(), ServiceError> {
         check_version_id(id)?;
         own(call, arn, "Cannot update policies")?;
         let policy = self.known_policy(cloud, call, "iam:SetDefaultPolicyVersion", arn)?;
-        let version = policy.version(number(id)).ok_or_else(|| texts::no_policy_version(arn, id))?.number;
+        let version = policy
+            .version(number(id))
+            .ok_or_else(|| texts::no_policy_version(arn, id))?
+            .number;
         let now = cloud.now();
         self.write().change_policy(cloud, arn, |policy| {
             policy.default_version = version;
@@ -303,15 +398,26 @@ impl Iam {
     ///
     /// # Errors
     /// If policy or version are unknown, it is the default, or the caller may not.
-    pub fn delete_policy_version(&self, cloud: &Cloud, call: &Call, arn: &str, id: &str) -> Result<(), ServiceError> {
+    pub fn delete_policy_version(
+        &self,
+        cloud: &Cloud,
+        call: &Call,
+        arn: &str,
+        id: &str,
+    ) -> Result<(), ServiceError> {
         check_version_id(id)?;
         own(call, arn, "Cannot delete policy versions for policies")?;
         let policy = self.known_policy(cloud, call, "iam:DeletePolicyVersion", arn)?;
-        let version = policy.version(number(id)).ok_or_else(|| texts::no_policy_version(arn, id))?.number;
+        let version = policy
+            .version(number(id))
+            .ok_or_else(|| texts::no_policy_version(arn, id))?
+            .number;
         if version == policy.default_version {
             return Err(texts::default_version());
         }
-        self.write().change_policy(cloud, arn, |policy| policy.versions.retain(|v| v.number != version));
+        self.write().change_policy(cloud, arn, |policy| {
+            policy.versions.retain(|v| v.number != version)
+        });
         Ok(())
     }
 
@@ -319,7 +425,13 @@ impl Iam {
     ///
     /// # Errors
     /// If the tags are not acceptable or too many, the policy is unknown, or the caller may not.
-    pub fn tag_policy(&self, cloud: &Cloud, call: &Call, arn: &str, new: Vec<Tag>) -> Result<(), ServiceError> {
+    pub fn tag_policy(
+        &self,
+        cloud: &Cloud,
+        call: &Call,
+        arn: &str,
+        new: Vec<Tag>,
+    ) -> Result<(), ServiceError> {
         let mut constraints = Constraints::iam();
         tags::check_form(&mut constraints, &new);
         constraints.finish()?;
@@ -328,7 +440,8 @@ impl Iam {
         if tags::count_with(&policy.tags, &new) > 50 {
             return Err(texts::too_many_tags());
         }
-        self.write().change_policy(cloud, arn, |policy| tags::add(&mut policy.tags, new));
+        self.write()
+            .change_policy(cloud, arn, |policy| tags::add(&mut policy.tags, new));
         Ok(())
     }
 
@@ -336,12 +449,20 @@ impl Iam {
     ///
     /// # Errors
     /// If the policy is unknown, or the caller may not.
-    pub fn untag_policy(&self, cloud: &Cloud, call: &Call, arn: &str, keys: &[String]) -> Result<(), ServiceError> {
+    pub fn untag_policy(
+        &self,
+        cloud: &Cloud,
+        call: &Call,
+        arn: &str,
+        keys: &[String],
+    ) -> Result<(), ServiceError> {
         let mut constraints = Constraints::iam();
         tags::check_keys(&mut constraints, keys);
         constraints.finish()?;
         self.known_policy(cloud, call, "iam:UntagPolicy", arn)?;
-        self.write().change_policy(cloud, arn, |policy| policy.tags.retain(|(key, _)| !keys.contains(key)));
+        self.write().change_policy(cloud, arn, |policy| {
+            policy.tags.retain(|(key, _)| !keys.contains(key))
+        });
         Ok(())
     }
 
@@ -349,8 +470,16 @@ impl Iam {
     ///
     /// # Errors
     /// If the policy is unknown, or the caller may not.
-    pub fn policy_tags(&self, cloud: &Cloud, call: &Call, arn: &str) -> Result<Vec<Tag>, ServiceError> {
-        Ok(self.known_policy(cloud, call, "iam:ListPolicyTags", arn)?.tags.clone())
+    pub fn policy_tags(
+        &self,
+        cloud: &Cloud,
+        call: &Call,
+        arn: &str,
+    ) -> Result<Vec<Tag>, ServiceError> {
+        Ok(self
+            .known_policy(cloud, call, "iam:ListPolicyTags", arn)?
+            .tags
+            .clone())
     }
 
     /// ListEntitiesForPolicy: names and ids of the roles, and of the users, a policy is attached to.
@@ -385,14 +514,26 @@ impl Iam {
 impl State {
     /// How many entities of an account a policy is attached to, and how many it bounds.
     fn usage(&self, account: &str, arn: &str) -> (usize, usize) {
-        let roles = self.roles.values().map(Versioned::current).filter(|r| r.account == account).map(|r| &r.permissions);
-        let users = self.users.values().map(Versioned::current).filter(|u| u.account == account).map(|u| &u.permissions);
-        roles.chain(users).fold((0, 0), |(attached, bounded), permissions| {
-            (
-                attached + usize::from(permissions.attached.iter().any(|a| a == arn)),
-                bounded + usize::from(permissions.boundary.as_deref() == Some(arn)),
-            )
-        })
+        let roles = self
+            .roles
+            .values()
+            .map(Versioned::current)
+            .filter(|r| r.account == account)
+            .map(|r| &r.permissions);
+        let users = self
+            .users
+            .values()
+            .map(Versioned::current)
+            .filter(|u| u.account == account)
+            .map(|u| &u.permissions);
+        roles
+            .chain(users)
+            .fold((0, 0), |(attached, bounded), permissions| {
+                (
+                    attached + usize::from(permissions.attached.iter().any(|a| a == arn)),
+                    bounded + usize::from(permissions.boundary.as_deref() == Some(arn)),
+                )
+            })
     }
 }
 
@@ -420,7 +561,11 @@ fn require(
 /// Snapshot: policies of others, AWS's included, cannot be changed.
 fn own(call: &Call, arn: &str, what: &str) -> Result<(), ServiceError> {
     super::attach::check_policy_arn(arn)?;
-    if account(arn) == call.account { Ok(()) } else { Err(texts::outside_account(what)) }
+    if account(arn) == call.account {
+        Ok(())
+    } else {
+        Err(texts::outside_account(what))
+    }
 }
 
 fn account(arn: &str) -> &str {
@@ -430,7 +575,11 @@ fn account(arn: &str) -> &str {
 /// Docs: 6144 characters, white space not counted.
 fn check_size(cloud: &Cloud, document: &Document) -> Result<(), ServiceError> {
     let most = cloud.settings().quotas.managed_policy_characters;
-    if document.size() > most { Err(texts::quota("PolicySize", most)) } else { Ok(()) }
+    if document.size() > most {
+        Err(texts::quota("PolicySize", most))
+    } else {
+        Ok(())
+    }
 }
 
 /// Model: `v[1-9][0-9]*(\.[A-Za-z0-9-]*)?`.
@@ -447,6 +596,10 @@ fn check_version_id(id: &str) -> Result<(), ServiceError> {
 }
 
 fn number(id: &str) -> u32 {
-    let digits = id.strip_prefix('v').filter(|digits| !digits.starts_with(['0', '+']));
-    digits.and_then(|digits| digits.split('.').next()?.parse().ok()).unwrap_or(0)
+    let digits = id
+        .strip_prefix('v')
+        .filter(|digits| !digits.starts_with(['0', '+']));
+    digits
+        .and_then(|digits| digits.split('.').next()?.parse().ok())
+        .unwrap_or(0)
 }

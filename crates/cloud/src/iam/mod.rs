@@ -34,7 +34,7 @@ pub use oidc::{CreateProvider, OidcProvider};
 pub use page::{Page, PageRequest};
 pub use put::NewRole;
 pub use role::{CreateRole, Role, UpdateRole};
-pub use simulate::{Decision, Simulated, Simulation};
+pub use simulate::{MatchedStatement, Simulated, Simulation};
 pub use state::Iam;
 pub use tags::Tag;
 pub use trust::Trust;

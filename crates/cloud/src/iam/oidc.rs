@@ -46,7 +46,10 @@ pub struct CreateProvider {
 
 /// The ARN of an issuer's provider in an account.
 pub(crate) fn provider_arn(account: &str, issuer: &str) -> String {
-    let url = issuer.strip_prefix("https://").unwrap_or(issuer).trim_end_matches('/');
+    let url = issuer
+        .strip_prefix("https://")
+        .unwrap_or(issuer)
+        .trim_end_matches('/');
     Arn::new("iam", "", account, format!("oidc-provider/{url}")).to_string()
 }
 
@@ -55,7 +58,12 @@ fn check_lists(constraints: &mut Constraints, client_ids: &[String], thumbprints
         constraints.length(&format!("clientIDList.{}.member", n + 1), id, 1, 255);
     }
     for (n, thumbprint) in thumbprints.iter().enumerate() {
-        constraints.length(&format!("thumbprintList.{}.member", n + 1), thumbprint, 40, 40);
+        constraints.length(
+            &format!("thumbprintList.{}.member", n + 1),
+            thumbprint,
+            40,
+            40,
+        );
     }
 }
 
@@ -64,7 +72,10 @@ fn check_counts(client_ids: &[String], thumbprints: &[String]) -> Result<(), Ser
         return Err(texts::too_many_thumbprints());
     }
     if client_ids.len() > CLIENT_IDS {
-        return Err(texts::quota("ClientIdsPerOpenIdConnectProvider", CLIENT_IDS));
+        return Err(texts::quota(
+            "ClientIdsPerOpenIdConnectProvider",
+            CLIENT_IDS,
+        ));
     }
     Ok(())
 }
@@ -74,14 +85,25 @@ impl Iam {
     ///
     /// # Errors
     /// If a parameter is not acceptable, the issuer has a provider already, or the caller may not.
-    pub fn create_provider(&self, cloud: &Cloud, call: &Call, input: CreateProvider) -> Result<Arc<OidcProvider>, ServiceError> {
+    pub fn create_provider(
+        &self,
+        cloud: &Cloud,
+        call: &Call,
+        input: CreateProvider,
+    ) -> Result<Arc<OidcProvider>, ServiceError> {
         let mut constraints = Constraints::iam();
         constraints.length("url", &input.url, 1, 255);
         check_lists(&mut constraints, &input.client_ids, &input.thumbprints);
         tags::check_form(&mut constraints, &input.tags);
         constraints.finish()?;
         let arn = provider_arn(&call.account, &input.url);
-        self.require_provider(cloud, call, "iam:CreateOpenIDConnectProvider", &arn, tags::request_context(&input.tags))?;
+        self.require_provider(
+            cloud,
+            call,
+            "iam:CreateOpenIDConnectProvider",
+            &arn,
+            tags::request_context(&input.tags),
+        )?;
         let url = input
             .url
             .strip_prefix("https://")
@@ -95,13 +117,23 @@ impl Iam {
             return Err(texts::provider_exists(&input.url));
         }
         let prefix = provider_arn(&call.account, "");
-        if state.providers.keys().filter(|arn| arn.starts_with(&prefix)).count() >= PROVIDERS {
+        if state
+            .providers
+            .keys()
+            .filter(|arn| arn.starts_with(&prefix))
+            .count()
+            >= PROVIDERS
+        {
             return Err(texts::quota("OpenIDConnectProvidersPerAccount", PROVIDERS));
         }
         let provider = Arc::new(OidcProvider {
             url: url.into(),
             client_ids: distinct(input.client_ids),
-            thumbprints: input.thumbprints.iter().map(|t| t.to_ascii_lowercase()).collect(),
+            thumbprints: input
+                .thumbprints
+                .iter()
+                .map(|t| t.to_ascii_lowercase())
+                .collect(),
             tags: input.tags,
             created_at: cloud.now(),
             arn: arn.clone(),
@@ -112,16 +144,34 @@ impl Iam {
 
     /// The provider of an issuer in an account.
     pub fn provider(&self, account: &str, issuer: &str) -> Option<Arc<OidcProvider>> {
-        self.read().providers.get(&provider_arn(account, issuer)).cloned()
+        self.read()
+            .providers
+            .get(&provider_arn(account, issuer))
+            .cloned()
     }
 
     /// GetOpenIDConnectProvider.
     ///
     /// # Errors
     /// If the provider is unknown, or the caller may not.
-    pub fn get_provider(&self, cloud: &Cloud, call: &Call, arn: &str) -> Result<Arc<OidcProvider>, ServiceError> {
-        self.require_provider(cloud, call, "iam:GetOpenIDConnectProvider", arn, BTreeMap::new())?;
-        self.read().providers.get(arn).cloned().ok_or_else(|| texts::no_provider(arn))
+    pub fn get_provider(
+        &self,
+        cloud: &Cloud,
+        call: &Call,
+        arn: &str,
+    ) -> Result<Arc<OidcProvider>, ServiceError> {
+        self.require_provider(
+            cloud,
+            call,
+            "iam:GetOpenIDConnectProvider",
+            arn,
+            BTreeMap::new(),
+        )?;
+        self.read()
+            .providers
+            .get(arn)
+            .cloned()
+            .ok_or_else(|| texts::no_provider(arn))
     }
 
     /// ListOpenIDConnectProviders: the ARNs.
@@ -130,31 +180,67 @@ impl Iam {
     /// If the caller may not.
     pub fn list_providers(&self, cloud: &Cloud, call: &Call) -> Result<Vec<String>, ServiceError> {
         let prefix = provider_arn(&call.account, "");
-        self.require_provider(cloud, call, "iam:ListOpenIDConnectProviders", "*", BTreeMap::new())?;
-        Ok(self.read().providers.keys().filter(|arn| arn.starts_with(&prefix)).cloned().collect())
+        self.require_provider(
+            cloud,
+            call,
+            "iam:ListOpenIDConnectProviders",
+            "*",
+            BTreeMap::new(),
+        )?;
+        Ok(self
+            .read()
+            .providers
+            .keys()
+            .filter(|arn| arn.starts_with(&prefix))
+            .cloned()
+            .collect())
     }
 
     /// DeleteOpenIDConnectProvider. A second time is an error (snapshot).
     ///
     /// # Errors
     /// If the provider is unknown, or the caller may not.
-    pub fn delete_provider(&self, cloud: &Cloud, call: &Call, arn: &str) -> Result<(), ServiceError> {
-        self.require_provider(cloud, call, "iam:DeleteOpenIDConnectProvider", arn, BTreeMap::new())?;
-        self.write().providers.remove(arn).map(drop).ok_or_else(|| texts::no_provider_to_delete(arn))
+    pub fn delete_provider(
+        &self,
+        cloud: &Cloud,
+        call: &Call,
+        arn: &str,
+    ) -> Result<(), ServiceError> {
+        self.require_provider(
+            cloud,
+            call,
+            "iam:DeleteOpenIDConnectProvider",
+            arn,
+            BTreeMap::new(),
+        )?;
+        self.write()
+            .providers
+            .remove(arn)
+            .map(drop)
+            .ok_or_else(|| texts::no_provider_to_delete(arn))
     }
 
     /// AddClientIDToOpenIDConnectProvider. One that is there is no error (model).
     ///
     /// # Errors
     /// If the provider is unknown or full, or the caller may not.
-    pub fn add_client_id(&self, cloud: &Cloud, call: &Call, arn: &str, id: &str) -> Result<(), ServiceError> {
+    pub fn add_client_id(
+        &self,
+        cloud: &Cloud,
+        call: &Call,
+        arn: &str,
+        id: &str,
+    ) -> Result<(), ServiceError> {
         let action = "iam:AddClientIDToOpenIDConnectProvider";
         self.change_provider(cloud, call, action, arn, |provider| {
             if provider.client_ids.iter().any(|known| known == id) {
                 return Ok(());
             }
             if provider.client_ids.len() >= CLIENT_IDS {
-                return Err(texts::quota("ClientIdsPerOpenIdConnectProvider", CLIENT_IDS));
+                return Err(texts::quota(
+                    "ClientIdsPerOpenIdConnectProvider",
+                    CLIENT_IDS,
+                ));
             }
             provider.client_ids.push(id.into());
             Ok(())
@@ -165,7 +251,13 @@ impl Iam {
     ///
     /// # Errors
     /// If the provider is unknown, or the caller may not.
-    pub fn remove_client_id(&self, cloud: &Cloud, call: &Call, arn: &str, id: &str) -> Result<(), ServiceError> {
+    pub fn remove_client_id(
+        &self,
+        cloud: &Cloud,
+        call: &Call,
+        arn: &str,
+        id: &str,
+    ) -> Result<(), ServiceError> {
         let action = "iam:RemoveClientIDFromOpenIDConnectProvider";
         self.change_provider(cloud, call, action, arn, |provider| {
             provider.client_ids.retain(|known| known != id);
@@ -177,36 +269,61 @@ impl Iam {
     ///
     /// # Errors
     /// If a thumbprint is not acceptable, the provider unknown, or the caller may not.
-    pub fn set_thumbprints(&self, cloud: &Cloud, call: &Call, arn: &str, thumbprints: &[String]) -> Result<(), ServiceError> {
+    pub fn set_thumbprints(
+        &self,
+        cloud: &Cloud,
+        call: &Call,
+        arn: &str,
+        thumbprints: &[String],
+    ) -> Result<(), ServiceError> {
         let mut constraints = Constraints::iam();
         check_lists(&mut constraints, &[], thumbprints);
         constraints.finish()?;
-        self.change_provider(cloud, call, "iam:UpdateOpenIDConnectProviderThumbprint", arn, |provider| {
-            check_counts(&[], thumbprints)?;
-            provider.thumbprints = thumbprints.iter().map(|t| t.to_ascii_lowercase()).collect();
-            Ok(())
-        })
+        self.change_provider(
+            cloud,
+            call,
+            "iam:UpdateOpenIDConnectProviderThumbprint",
+            arn,
+            |provider| {
+                check_counts(&[], thumbprints)?;
+                provider.thumbprints = thumbprints.iter().map(|t| t.to_ascii_lowercase()).collect();
+                Ok(())
+            },
+        )
     }
 
     /// TagOpenIDConnectProvider and UntagOpenIDConnectProvider.
     ///
     /// # Errors
     /// If the tags are not acceptable, the provider unknown, or the caller may not.
-    pub fn tag_provider(&self, cloud: &Cloud, call: &Call, arn: &str, new: Vec<Tag>, gone: &[String]) -> Result<(), ServiceError> {
+    pub fn tag_provider(
+        &self,
+        cloud: &Cloud,
+        call: &Call,
+        arn: &str,
+        new: Vec<Tag>,
+        gone: &[String],
+    ) -> Result<(), ServiceError> {
         let mut constraints = Constraints::iam();
         tags::check_form(&mut constraints, &new);
         tags::check_keys(&mut constraints, gone);
         constraints.finish()?;
         tags::check_unique(&new, false)?;
         let verb = if gone.is_empty() { "Tag" } else { "Untag" };
-        self.change_provider(cloud, call, &format!("iam:{verb}OpenIDConnectProvider"), arn, |provider| {
-            if tags::count_with(&provider.tags, &new) > 50 {
-                return Err(texts::too_many_tags());
-            }
-            tags::add(&mut provider.tags, new);
-            provider.tags.retain(|(key, _)| !gone.contains(key));
-            Ok(())
-        })
+        self.change_provider(
+            cloud,
+            call,
+            &format!("iam:{verb}OpenIDConnectProvider"),
+            arn,
+            |provider| {
+                if tags::count_with(&provider.tags, &new) > 50 {
+                    return Err(texts::too_many_tags());
+                }
+                tags::add(&mut provider.tags, new);
+                provider.tags.retain(|(key, _)| !gone.contains(key));
+                Ok(())
+            },
+        )
     }
 
     fn change_provider(
@@ -219,7 +336,10 @@ impl Iam {
     ) -> Result<(), ServiceError> {
         self.require_provider(cloud, call, action, arn, BTreeMap::new())?;
         let mut state = self.write();
-        let slot = state.providers.get_mut(arn).ok_or_else(|| texts::no_provider(arn))?;
+        let slot = state
+            .providers
+            .get_mut(arn)
+            .ok_or_else(|| texts::no_provider(arn))?;
         change(Arc::make_mut(slot))
     }
 
@@ -231,7 +351,12 @@ impl Iam {
         arn: &str,
         context: BTreeMap<String, Vec<String>>,
     ) -> Result<(), ServiceError> {
-        let resource_tags = self.read().providers.get(arn).map(|p| p.tags.iter().cloned().collect()).unwrap_or_default();
+        let resource_tags = self
+            .read()
+            .providers
+            .get(arn)
+            .map(|p| p.tags.iter().cloned().collect())
+            .unwrap_or_default();
         cloud.require(
             call,
             Access {

@@ -34,7 +34,11 @@ impl PageRequest {
     }
 
     /// Cuts the page out of a list sorted by `key`.
-    pub(super) fn cut<T>(&self, items: Vec<T>, key: impl Fn(&T) -> &str) -> Result<Page<T>, ServiceError> {
+    pub(super) fn cut<T>(
+        &self,
+        items: Vec<T>,
+        key: impl Fn(&T) -> &str,
+    ) -> Result<Page<T>, ServiceError> {
         let after = match &self.marker {
             None => None,
             Some(marker) => Some(
@@ -53,7 +57,9 @@ impl PageRequest {
             .collect();
         let more = items.len() > most;
         items.truncate(most);
-        let marker = more.then(|| items.last().map(|item| STANDARD.encode(key(item)))).flatten();
+        let marker = more
+            .then(|| items.last().map(|item| STANDARD.encode(key(item))))
+            .flatten();
         Ok(Page { items, marker })
     }
 }
@@ -65,7 +71,10 @@ mod tests {
     #[test]
     fn pages_join_up() {
         let all: Vec<String> = (0..7).map(|n| format!("n{n}")).collect();
-        let mut request = PageRequest { max_items: Some(3), marker: None };
+        let mut request = PageRequest {
+            max_items: Some(3),
+            marker: None,
+        };
         let mut seen = Vec::new();
         loop {
             let page = request.cut(all.clone(), String::as_str).unwrap();

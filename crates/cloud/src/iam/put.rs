@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use emu_policy::DocumentKind;
 
-use super::{CreateRole, EntityKind, Iam, Permissions, Role, Tag, document, entity::check_name, inline, texts};
+use super::{
+    CreateRole, EntityKind, Iam, Permissions, Role, Tag, document, entity::check_name, inline,
+    texts,
+};
 use crate::{Call, Cloud, ServiceError};
 
 /// A role as a scenario or a test describes it.
@@ -35,13 +38,21 @@ impl Iam {
     ///
     /// # Errors
     /// As CreateRole, PutRolePolicy and AttachRolePolicy.
-    pub fn put_role(&self, cloud: &Cloud, account: &str, new: NewRole) -> Result<Arc<Role>, ServiceError> {
+    pub fn put_role(
+        &self,
+        cloud: &Cloud,
+        account: &str,
+        new: NewRole,
+    ) -> Result<Arc<Role>, ServiceError> {
         let call = Call::administrator(cloud, account);
         let mut inline = BTreeMap::new();
         for (name, text) in new.inline {
             check_name("policyName", &name, 128)?;
             document::check_length("policyDocument", &text)?;
-            inline.insert(name, Arc::new(document::parse(&text, DocumentKind::Inline)?));
+            inline.insert(
+                name,
+                Arc::new(document::parse(&text, DocumentKind::Inline)?),
+            );
         }
         let size = inline.values().map(|d| d.size()).sum();
         inline::check_size(&cloud.settings(), EntityKind::Role, &new.name, size)?;
@@ -55,7 +66,11 @@ impl Iam {
         if new.managed.len() > most {
             return Err(texts::quota("PoliciesPerRole", most));
         }
-        let permissions = Permissions { inline, attached: new.managed, boundary: None };
+        let permissions = Permissions {
+            inline,
+            attached: new.managed,
+            boundary: None,
+        };
         if self.role(account, &new.name).is_none() {
             let input = CreateRole {
                 name: new.name,
@@ -76,7 +91,10 @@ impl Iam {
         self.write()
             .change_role(cloud, account, &new.name, |role| {
                 role.trust = trust;
-                role.permissions = Permissions { boundary: new.boundary, ..permissions };
+                role.permissions = Permissions {
+                    boundary: new.boundary,
+                    ..permissions
+                };
                 role.tags = new.tags;
                 if let Some(seconds) = new.max_session_seconds {
                     role.max_session_seconds = seconds.unsigned_abs();
@@ -88,10 +106,15 @@ impl Iam {
     /// Removes a role with its policies. Nothing happens if there is none.
     pub fn remove_role(&self, account: &str, name: &str) {
         let mut state = self.write();
-        let Some(id) = state.role(account, name).map(|role| role.current().id.clone()) else {
+        let Some(id) = state
+            .role(account, name)
+            .map(|role| role.current().id.clone())
+        else {
             return;
         };
         state.ids.remove(&id);
-        state.roles.remove(&(account.to_owned(), name.to_ascii_lowercase()));
+        state
+            .roles
+            .remove(&(account.to_owned(), name.to_ascii_lowercase()));
     }
 }

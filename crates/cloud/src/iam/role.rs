@@ -71,7 +71,11 @@ pub struct UpdateRole {
 /// Model: the default of MaxSessionDuration.
 const DEFAULT_MAX_SESSION: i32 = 3_600;
 
-fn check_optional(constraints: &mut Constraints, description: Option<&str>, max_session_seconds: Option<i32>) {
+fn check_optional(
+    constraints: &mut Constraints,
+    description: Option<&str>,
+    max_session_seconds: Option<i32>,
+) {
     if let Some(description) = description {
         constraints.length("description", description, 0, 1_000);
     }
@@ -84,7 +88,11 @@ impl CreateRole {
     fn check(&self) -> Result<(), ServiceError> {
         let mut constraints = Constraints::iam();
         constraints.length("roleName", &self.name, 1, 64);
-        check_optional(&mut constraints, self.description.as_deref(), self.max_session_seconds);
+        check_optional(
+            &mut constraints,
+            self.description.as_deref(),
+            self.max_session_seconds,
+        );
         tags::check_form(&mut constraints, &self.tags);
         constraints.finish()?;
         check_name("roleName", &self.name, 64)?;
@@ -99,7 +107,12 @@ impl Iam {
     /// # Errors
     /// If a parameter is not acceptable, the trust policy malformed, the name taken, the quota reached, or the caller may
     /// not.
-    pub fn create_role(&self, cloud: &Cloud, call: &Call, input: CreateRole) -> Result<Arc<Role>, ServiceError> {
+    pub fn create_role(
+        &self,
+        cloud: &Cloud,
+        call: &Call,
+        input: CreateRole,
+    ) -> Result<Arc<Role>, ServiceError> {
         self.create_role_with(cloud, call, input, Permissions::default())
     }
 
@@ -146,7 +159,10 @@ impl Iam {
             arn,
             description: input.description.filter(|text| !text.is_empty()),
             created_at: now,
-            max_session_seconds: input.max_session_seconds.unwrap_or(DEFAULT_MAX_SESSION).unsigned_abs(),
+            max_session_seconds: input
+                .max_session_seconds
+                .unwrap_or(DEFAULT_MAX_SESSION)
+                .unsigned_abs(),
             trust: Arc::new(trust),
             permissions,
             tags: input.tags,
@@ -158,10 +174,22 @@ impl Iam {
             return Err(texts::role_exists(&role.name));
         }
         let most = cloud.settings().quotas.roles;
-        if state.roles.range((account.clone(), String::new())..).take_while(|((a, _), _)| a == account).count() >= most {
+        if state
+            .roles
+            .range((account.clone(), String::new())..)
+            .take_while(|((a, _), _)| a == account)
+            .count()
+            >= most
+        {
             return Err(texts::quota("RolesPerAccount", most));
         }
-        state.ids.insert(role.id.clone(), Principal::Role { key: key.clone(), arn: role.arn.clone() });
+        state.ids.insert(
+            role.id.clone(),
+            Principal::Role {
+                key: key.clone(),
+                arn: role.arn.clone(),
+            },
+        );
         let slot = Versioned::new(role, now);
         let role = Arc::clone(slot.current());
         state.roles.insert(key, slot);
@@ -172,10 +200,23 @@ impl Iam {
     ///
     /// # Errors
     /// If the role is unknown, or the caller may not.
-    pub fn get_role(&self, cloud: &Cloud, call: &Call, name: &str) -> Result<Arc<Role>, ServiceError> {
+    pub fn get_role(
+        &self,
+        cloud: &Cloud,
+        call: &Call,
+        name: &str,
+    ) -> Result<Arc<Role>, ServiceError> {
         check_name("roleName", name, 64)?;
-        self.require_entity(cloud, call, EntityKind::Role, name, "iam:GetRole".into(), BTreeMap::new())?;
-        self.role(&call.account, name).ok_or_else(|| texts::no_role(name))
+        self.require_entity(
+            cloud,
+            call,
+            EntityKind::Role,
+            name,
+            "iam:GetRole".into(),
+            BTreeMap::new(),
+        )?;
+        self.role(&call.account, name)
+            .ok_or_else(|| texts::no_role(name))
     }
 
     /// ListRoles, by name.
@@ -220,16 +261,36 @@ impl Iam {
     ///
     /// # Errors
     /// If a parameter is not acceptable, the role unknown, or the caller may not.
-    pub fn update_role(&self, cloud: &Cloud, call: &Call, name: &str, input: UpdateRole) -> Result<(), ServiceError> {
+    pub fn update_role(
+        &self,
+        cloud: &Cloud,
+        call: &Call,
+        name: &str,
+        input: UpdateRole,
+    ) -> Result<(), ServiceError> {
         let mut constraints = Constraints::iam();
-        check_optional(&mut constraints, input.description.as_deref(), input.max_session_seconds);
+        check_optional(
+            &mut constraints,
+            input.description.as_deref(),
+            input.max_session_seconds,
+        );
         constraints.finish()?;
-        self.require_entity(cloud, call, EntityKind::Role, name, "iam:UpdateRole".into(), BTreeMap::new())?;
+        self.require_entity(
+            cloud,
+            call,
+            EntityKind::Role,
+            name,
+            "iam:UpdateRole".into(),
+            BTreeMap::new(),
+        )?;
         self.write()
             .change_role(cloud, &call.account, name, |role| {
                 // Docs: what is left out goes back to its default.
                 role.description = input.description.filter(|text| !text.is_empty());
-                role.max_session_seconds = input.max_session_seconds.unwrap_or(DEFAULT_MAX_SESSION).unsigned_abs();
+                role.max_session_seconds = input
+                    .max_session_seconds
+                    .unwrap_or(DEFAULT_MAX_SESSION)
+                    .unsigned_abs();
             })
             .map(drop)
             .ok_or_else(|| texts::no_role(name))
@@ -249,9 +310,18 @@ impl Iam {
         let mut constraints = Constraints::iam();
         check_optional(&mut constraints, Some(description), None);
         constraints.finish()?;
-        self.require_entity(cloud, call, EntityKind::Role, name, "iam:UpdateRoleDescription".into(), BTreeMap::new())?;
+        self.require_entity(
+            cloud,
+            call,
+            EntityKind::Role,
+            name,
+            "iam:UpdateRoleDescription".into(),
+            BTreeMap::new(),
+        )?;
         self.write()
-            .change_role(cloud, &call.account, name, |role| role.description = Some(description.into()))
+            .change_role(cloud, &call.account, name, |role| {
+                role.description = Some(description.into())
+            })
             .ok_or_else(|| texts::no_role(name))
     }
 
@@ -259,7 +329,13 @@ impl Iam {
     ///
     /// # Errors
     /// If the trust policy is malformed or too long, the role unknown, or the caller may not.
-    pub fn update_trust(&self, cloud: &Cloud, call: &Call, name: &str, document: &str) -> Result<(), ServiceError> {
+    pub fn update_trust(
+        &self,
+        cloud: &Cloud,
+        call: &Call,
+        name: &str,
+        document: &str,
+    ) -> Result<(), ServiceError> {
         super::document::check_length("policyDocument", document)?;
         let action = "iam:UpdateAssumeRolePolicy".to_owned();
         self.require_entity(cloud, call, EntityKind::Role, name, action, BTreeMap::new())?;
@@ -279,9 +355,19 @@ impl Iam {
     /// If the role is unknown or still has policies, or the caller may not.
     pub fn delete_role(&self, cloud: &Cloud, call: &Call, name: &str) -> Result<(), ServiceError> {
         check_name("roleName", name, 64)?;
-        self.require_entity(cloud, call, EntityKind::Role, name, "iam:DeleteRole".into(), BTreeMap::new())?;
+        self.require_entity(
+            cloud,
+            call,
+            EntityKind::Role,
+            name,
+            "iam:DeleteRole".into(),
+            BTreeMap::new(),
+        )?;
         let mut state = self.write();
-        let role = state.role(&call.account, name).ok_or_else(|| texts::no_role(name))?.current();
+        let role = state
+            .role(&call.account, name)
+            .ok_or_else(|| texts::no_role(name))?
+            .current();
         if !role.permissions.attached.is_empty() {
             return Err(texts::must_detach());
         }
@@ -290,7 +376,9 @@ impl Iam {
         }
         let id = role.id.clone();
         state.ids.remove(&id);
-        state.roles.remove(&(call.account.clone(), name.to_ascii_lowercase()));
+        state
+            .roles
+            .remove(&(call.account.clone(), name.to_ascii_lowercase()));
         Ok(())
     }
 }

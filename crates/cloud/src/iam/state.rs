@@ -63,12 +63,16 @@ impl Iam {
 
     /// The role as it was last written.
     pub fn role(&self, account: &str, name: &str) -> Option<Arc<Role>> {
-        self.read().role(account, name).map(|r| Arc::clone(r.current()))
+        self.read()
+            .role(account, name)
+            .map(|r| Arc::clone(r.current()))
     }
 
     /// The role as it was last written.
     pub fn role_by_arn(&self, arn: &str) -> Option<Arc<Role>> {
-        self.read().role_by_arn(arn).map(|r| Arc::clone(r.current()))
+        self.read()
+            .role_by_arn(arn)
+            .map(|r| Arc::clone(r.current()))
     }
 
     /// The living role with this unique id, as it was last written.
@@ -103,9 +107,16 @@ impl Iam {
     }
 
     /// A user, with the policies of `propagation.iam.policy` ago.
-    pub(crate) fn effective_user(&self, cloud: &Cloud, account: &str, name: &str) -> Option<Arc<User>> {
+    pub(crate) fn effective_user(
+        &self,
+        cloud: &Cloud,
+        account: &str,
+        name: &str,
+    ) -> Option<Arc<User>> {
         let at = horizon(cloud.now(), cloud.settings().propagation.iam_policy);
-        self.read().user(account, name).map(|u| Arc::clone(u.at(at)))
+        self.read()
+            .user(account, name)
+            .map(|u| Arc::clone(u.at(at)))
     }
 
     /// A managed policy as it was `propagation.iam.policy` ago.
@@ -176,7 +187,10 @@ impl State {
         change: impl FnOnce(&mut Role),
     ) -> Option<Arc<Role>> {
         let key = (account.to_owned(), name.to_ascii_lowercase());
-        let slot = self.roles.get_mut(&key).filter(|role| role.current().name == name)?;
+        let slot = self
+            .roles
+            .get_mut(&key)
+            .filter(|role| role.current().name == name)?;
         Some(Arc::clone(change_slot(cloud, slot, change)))
     }
 
@@ -189,20 +203,39 @@ impl State {
         change: impl FnOnce(&mut User),
     ) -> Option<Arc<User>> {
         let key = (account.to_owned(), name.to_ascii_lowercase());
-        let slot = self.users.get_mut(&key).filter(|user| user.current().name == name)?;
+        let slot = self
+            .users
+            .get_mut(&key)
+            .filter(|user| user.current().name == name)?;
         Some(Arc::clone(change_slot(cloud, slot, change)))
     }
 
     /// Replaces a managed policy by what `change` makes of it.
-    pub(super) fn change_policy(&mut self, cloud: &Cloud, arn: &str, change: impl FnOnce(&mut ManagedPolicy)) -> bool {
-        self.policies.get_mut(arn).map(|slot| change_slot(cloud, slot, change)).is_some()
+    pub(super) fn change_policy(
+        &mut self,
+        cloud: &Cloud,
+        arn: &str,
+        change: impl FnOnce(&mut ManagedPolicy),
+    ) -> bool {
+        self.policies
+            .get_mut(arn)
+            .map(|slot| change_slot(cloud, slot, change))
+            .is_some()
     }
 }
 
-fn change_slot<'s, T: Clone>(cloud: &Cloud, slot: &'s mut Versioned<T>, change: impl FnOnce(&mut T)) -> &'s Arc<T> {
+fn change_slot<'s, T: Clone>(
+    cloud: &Cloud,
+    slot: &'s mut Versioned<T>,
+    change: impl FnOnce(&mut T),
+) -> &'s Arc<T> {
     let now = cloud.now();
     let mut value = T::clone(slot.current());
     change(&mut value);
-    slot.replace(value, now, horizon(now, cloud.settings().propagation.iam_policy));
+    slot.replace(
+        value,
+        now,
+        horizon(now, cloud.settings().propagation.iam_policy),
+    );
     slot.current()
 }

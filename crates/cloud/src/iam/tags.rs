@@ -27,7 +27,8 @@ pub(super) fn check_form(constraints: &mut Constraints, tags: &[Tag]) {
 
 /// Snapshot: the text prints the constraints of the whole list.
 pub(super) fn check_keys(constraints: &mut Constraints, keys: &[String]) {
-    let fine = |key: &String| (1..=128).contains(&key.chars().count()) && key.chars().all(tag_character);
+    let fine =
+        |key: &String| (1..=128).contains(&key.chars().count()) && key.chars().all(tag_character);
     if !keys.iter().all(fine) {
         constraints.add(
             "tagKeys",
@@ -44,12 +45,19 @@ pub(super) fn check_keys(constraints: &mut Constraints, keys: &[String]) {
 
 /// Keys must differ, not only in case. The duplicate's text depends on the entity (snapshots).
 pub(super) fn check_unique(tags: &[Tag], policy: bool) -> Result<(), ServiceError> {
-    if tags.iter().any(|(key, _)| key.to_ascii_lowercase().starts_with("aws:")) {
+    if tags
+        .iter()
+        .any(|(key, _)| key.to_ascii_lowercase().starts_with("aws:"))
+    {
         return Err(texts::reserved_tag_key());
     }
     let twice = tags.iter().enumerate().any(|(n, (key, _))| {
         tags[..n].iter().any(|(other, _)| {
-            if policy { other == key } else { other.to_lowercase() == key.to_lowercase() }
+            if policy {
+                other == key
+            } else {
+                other.to_lowercase() == key.to_lowercase()
+            }
         })
     });
     match (twice, policy) {
@@ -62,7 +70,10 @@ pub(super) fn check_unique(tags: &[Tag], policy: bool) -> Result<(), ServiceErro
 /// Adds tags; a known key gets the new value and spelling.
 pub(super) fn add(kept: &mut Vec<Tag>, new: Vec<Tag>) {
     for (key, value) in new {
-        match kept.iter_mut().find(|(k, _)| k.to_lowercase() == key.to_lowercase()) {
+        match kept
+            .iter_mut()
+            .find(|(k, _)| k.to_lowercase() == key.to_lowercase())
+        {
             Some(tag) => *tag = (key, value),
             None => kept.push((key, value)),
         }
@@ -71,7 +82,11 @@ pub(super) fn add(kept: &mut Vec<Tag>, new: Vec<Tag>) {
 
 /// How many tags there would be.
 pub(super) fn count_with(kept: &[Tag], new: &[Tag]) -> usize {
-    let fresh = |(key, _): &&Tag| !kept.iter().any(|(k, _)| k.to_lowercase() == key.to_lowercase());
+    let fresh = |(key, _): &&Tag| {
+        !kept
+            .iter()
+            .any(|(k, _)| k.to_lowercase() == key.to_lowercase())
+    };
     kept.len() + new.iter().filter(fresh).count()
 }
 
@@ -82,7 +97,10 @@ pub(super) fn request_context(tags: &[Tag]) -> BTreeMap<String, Vec<String>> {
         .map(|(key, value)| (format!("aws:RequestTag/{key}"), vec![value.clone()]))
         .collect();
     if !tags.is_empty() {
-        context.insert("aws:TagKeys".into(), tags.iter().map(|(key, _)| key.clone()).collect());
+        context.insert(
+            "aws:TagKeys".into(),
+            tags.iter().map(|(key, _)| key.clone()).collect(),
+        );
     }
     context
 }

@@ -44,7 +44,9 @@ pub(super) fn no_user(name: &str) -> ServiceError {
 
 /// Snapshot for roles, inferred for users.
 pub(super) fn no_inline_policy(kind: &str, name: &str) -> ServiceError {
-    no_such_entity(format!("The {kind} policy with name {name} cannot be found."))
+    no_such_entity(format!(
+        "The {kind} policy with name {name} cannot be found."
+    ))
 }
 
 /// Snapshot.
@@ -64,12 +66,16 @@ pub(super) fn no_policy(arn: &str) -> ServiceError {
 
 /// Snapshot.
 pub(super) fn no_policy_version(arn: &str, version: &str) -> ServiceError {
-    no_such_entity(format!("Policy {arn} version {version} does not exist or is not attachable."))
+    no_such_entity(format!(
+        "Policy {arn} version {version} does not exist or is not attachable."
+    ))
 }
 
 /// Snapshot.
 pub(super) fn no_boundary(arn: &str) -> ServiceError {
-    no_such_entity(format!("Scope ARN: {arn} does not exist or is not attachable."))
+    no_such_entity(format!(
+        "Scope ARN: {arn} does not exist or is not attachable."
+    ))
 }
 
 /// Snapshot: get.
@@ -94,7 +100,9 @@ pub(super) fn user_exists(name: &str) -> ServiceError {
 
 /// Snapshot.
 pub(super) fn policy_exists(name: &str) -> ServiceError {
-    exists(format!("A policy called {name} already exists. Duplicate names are not allowed."))
+    exists(format!(
+        "A policy called {name} already exists. Duplicate names are not allowed."
+    ))
 }
 
 /// Snapshot.
@@ -152,7 +160,9 @@ pub(super) fn quota(name: &str, limit_: usize) -> ServiceError {
 
 /// Thread.
 pub(super) fn inline_size(kind: &str, name: &str, bytes: usize) -> ServiceError {
-    limit(format!("Maximum policy size of {bytes} bytes exceeded for {kind} {name}"))
+    limit(format!(
+        "Maximum policy size of {bytes} bytes exceeded for {kind} {name}"
+    ))
 }
 
 /// Snapshot.
@@ -223,10 +233,16 @@ pub(super) fn bad_marker() -> ServiceError {
 
 /// Inferred: a simulation's source that is no user, group or role ARN.
 pub(super) fn bad_source(arn: &str) -> ServiceError {
-    invalid_input(format!("Invalid Entity Arn: {arn} does not clearly define entity type and name."))
+    invalid_input(format!(
+        "Invalid Entity Arn: {arn} does not clearly define entity type and name."
+    ))
 }
 
 /// Snapshot: `Cannot delete policies`, `Cannot delete policy versions for policies`, `Cannot update policies`.
 pub(super) fn outside_account(what: &str) -> ServiceError {
-    ServiceError::new("AccessDenied", 403, format!("{what} outside your own account."))
+    ServiceError::new(
+        "AccessDenied",
+        403,
+        format!("{what} outside your own account."),
+    )
 }

@@ -46,7 +46,10 @@ impl Trust {
 /// The unique id a principal was bound to or given as.
 fn id_of(principal: &NamedPrincipal) -> Option<&str> {
     let given = principal.kind == PrincipalType::Aws && is_unique_id(&principal.value);
-    principal.id.as_deref().or(given.then_some(principal.value.as_str()))
+    principal
+        .id
+        .as_deref()
+        .or(given.then_some(principal.value.as_str()))
 }
 
 fn is_unique_id(text: &str) -> bool {
@@ -64,20 +67,25 @@ impl Iam {
             let known = match principal.kind {
                 PrincipalType::Aws => match principal.role_or_user_arn() {
                     Some(arn) => id_of_arn(&state, arn, seen).is_some(),
-                    None => !is_unique_id(&principal.value) || state.ids.contains_key(&principal.value),
+                    None => {
+                        !is_unique_id(&principal.value) || state.ids.contains_key(&principal.value)
+                    }
                 },
                 PrincipalType::Service => service_principals::is_known(&principal.value),
                 _ => true,
             };
             if !known {
-                return Err(texts::malformed(principal.invalid_text()).because(format!("there is no {}", principal.value)));
+                return Err(texts::malformed(principal.invalid_text())
+                    .because(format!("there is no {}", principal.value)));
             }
         }
         let most = settings.quotas.trust_policy_characters;
         if parsed.size() > most {
             return Err(texts::quota("ACLSizePerRole", most));
         }
-        Ok(Trust(Arc::new(parsed.pin_principals(|arn| id_of_arn(&state, arn, seen)))))
+        Ok(Trust(Arc::new(
+            parsed.pin_principals(|arn| id_of_arn(&state, arn, seen)),
+        )))
     }
 }
 

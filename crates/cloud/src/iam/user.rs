@@ -50,14 +50,21 @@ pub struct CreateUser {
 impl Iam {
     /// A user as it was last written.
     pub fn user(&self, account: &str, name: &str) -> Option<Arc<User>> {
-        self.read().user(account, name).map(|u| Arc::clone(u.current()))
+        self.read()
+            .user(account, name)
+            .map(|u| Arc::clone(u.current()))
     }
 
     /// CreateUser.
     ///
     /// # Errors
     /// If a parameter is not acceptable, the name taken, or the caller may not.
-    pub fn create_user(&self, cloud: &Cloud, call: &Call, input: CreateUser) -> Result<Arc<User>, ServiceError> {
+    pub fn create_user(
+        &self,
+        cloud: &Cloud,
+        call: &Call,
+        input: CreateUser,
+    ) -> Result<Arc<User>, ServiceError> {
         let mut constraints = Constraints::iam();
         constraints.length("userName", &input.name, 1, 64);
         tags::check_form(&mut constraints, &input.tags);
@@ -96,7 +103,10 @@ impl Iam {
             id: cloud.ids().user(),
             arn: arn.clone(),
             created_at: now,
-            permissions: Permissions { boundary: input.boundary, ..Permissions::default() },
+            permissions: Permissions {
+                boundary: input.boundary,
+                ..Permissions::default()
+            },
             tags: input.tags,
             name: input.name,
             path,
@@ -112,14 +122,33 @@ impl Iam {
     ///
     /// # Errors
     /// If the user is unknown, the caller is no user and names none, or the caller may not.
-    pub fn get_user(&self, cloud: &Cloud, call: &Call, name: Option<&str>) -> Result<Arc<User>, ServiceError> {
+    pub fn get_user(
+        &self,
+        cloud: &Cloud,
+        call: &Call,
+        name: Option<&str>,
+    ) -> Result<Arc<User>, ServiceError> {
         let name = self.name_or_caller(call, name)?;
-        self.require_entity(cloud, call, EntityKind::User, &name, "iam:GetUser".into(), BTreeMap::new())?;
-        self.user(&call.account, &name).ok_or_else(|| texts::no_user(&name))
+        self.require_entity(
+            cloud,
+            call,
+            EntityKind::User,
+            &name,
+            "iam:GetUser".into(),
+            BTreeMap::new(),
+        )?;
+        self.user(&call.account, &name)
+            .ok_or_else(|| texts::no_user(&name))
     }
 
-    pub(super) fn name_or_caller(&self, call: &Call, name: Option<&str>) -> Result<String, ServiceError> {
-        let name = name.or(call.identity.user_name.as_deref()).ok_or_else(texts::user_name_needed)?;
+    pub(super) fn name_or_caller(
+        &self,
+        call: &Call,
+        name: Option<&str>,
+    ) -> Result<String, ServiceError> {
+        let name = name
+            .or(call.identity.user_name.as_deref())
+            .ok_or_else(texts::user_name_needed)?;
         check_name("userName", name, 128)?;
         Ok(name.to_owned())
     }
@@ -166,21 +195,37 @@ impl Iam {
     /// If the user is unknown or still has policies or keys, or the caller may not.
     pub fn delete_user(&self, cloud: &Cloud, call: &Call, name: &str) -> Result<(), ServiceError> {
         check_name("userName", name, 128)?;
-        self.require_entity(cloud, call, EntityKind::User, name, "iam:DeleteUser".into(), BTreeMap::new())?;
+        self.require_entity(
+            cloud,
+            call,
+            EntityKind::User,
+            name,
+            "iam:DeleteUser".into(),
+            BTreeMap::new(),
+        )?;
         let mut state = self.write();
-        let user = state.user(&call.account, name).ok_or_else(|| texts::no_user(name))?.current();
+        let user = state
+            .user(&call.account, name)
+            .ok_or_else(|| texts::no_user(name))?
+            .current();
         if !user.permissions.attached.is_empty() {
             return Err(texts::must_detach());
         }
         if !user.permissions.inline.is_empty() {
             return Err(texts::must_delete_policies());
         }
-        if state.keys.values().any(|key| key.account == call.account && key.user_name == name) {
+        if state
+            .keys
+            .values()
+            .any(|key| key.account == call.account && key.user_name == name)
+        {
             return Err(texts::must_remove_references());
         }
         let id = user.id.clone();
         state.ids.remove(&id);
-        state.users.remove(&(call.account.clone(), name.to_ascii_lowercase()));
+        state
+            .users
+            .remove(&(call.account.clone(), name.to_ascii_lowercase()));
         Ok(())
     }
 }

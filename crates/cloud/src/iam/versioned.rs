@@ -14,7 +14,11 @@ pub(super) struct Versioned<T> {
 
 impl<T> Versioned<T> {
     pub(super) fn new(value: T, now: Timestamp) -> Self {
-        Self { current: Arc::new(value), since: now, past: Vec::new() }
+        Self {
+            current: Arc::new(value),
+            since: now,
+            past: Vec::new(),
+        }
     }
 
     pub(super) fn current(&self) -> &Arc<T> {
@@ -24,9 +28,14 @@ impl<T> Versioned<T> {
     /// Replaces the value. `horizon` is the instant up to which the latest reader knows.
     pub(super) fn replace(&mut self, value: T, now: Timestamp, horizon: Timestamp) {
         let before = std::mem::replace(&mut self.current, Arc::new(value));
-        self.past.push((std::mem::replace(&mut self.since, now), before));
+        self.past
+            .push((std::mem::replace(&mut self.since, now), before));
         // Of those the latest reader has left behind only the newest is still its present.
-        let known = self.past.iter().filter(|(since, _)| *since <= horizon).count();
+        let known = self
+            .past
+            .iter()
+            .filter(|(since, _)| *since <= horizon)
+            .count();
         if self.since <= horizon {
             self.past.clear();
         } else if known > 1 {
@@ -40,7 +49,9 @@ impl<T> Versioned<T> {
             return &self.current;
         }
         let newest = self.past.iter().rev().find(|(since, _)| *since <= instant);
-        newest.or_else(|| self.past.first()).map_or(&self.current, |(_, value)| value)
+        newest
+            .or_else(|| self.past.first())
+            .map_or(&self.current, |(_, value)| value)
     }
 }
 

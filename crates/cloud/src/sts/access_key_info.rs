@@ -10,11 +10,18 @@ impl Sts {
     ///
     /// # Errors
     /// If the id is not acceptable, or the caller may not.
-    pub fn access_key_info(&self, cloud: &Cloud, call: &Call, id: Option<&str>) -> Result<String, ServiceError> {
+    pub fn access_key_info(
+        &self,
+        cloud: &Cloud,
+        call: &Call,
+        id: Option<&str>,
+    ) -> Result<String, ServiceError> {
         let mut constraints = Constraints::sts();
         if let Some(id) = constraints.present("accessKeyId", id) {
             constraints.length("accessKeyId", id, 16, 128);
-            constraints.characters("accessKeyId", id, r"[\w]*", |c| c.is_ascii_alphanumeric() || c == '_');
+            constraints.characters("accessKeyId", id, r"[\w]*", |c| {
+                c.is_ascii_alphanumeric() || c == '_'
+            });
         }
         constraints.finish()?;
         let id = id.unwrap_or_default();
@@ -26,7 +33,12 @@ impl Sts {
     ///
     /// # Errors
     /// Always.
-    pub fn decode_authorization_message(&self, cloud: &Cloud, call: &Call, message: Option<&str>) -> Result<String, ServiceError> {
+    pub fn decode_authorization_message(
+        &self,
+        cloud: &Cloud,
+        call: &Call,
+        message: Option<&str>,
+    ) -> Result<String, ServiceError> {
         let mut constraints = Constraints::sts();
         if let Some(message) = constraints.present("encodedMessage", message) {
             constraints.length("encodedMessage", message, 1, 10_240);

@@ -81,17 +81,26 @@ impl Sts {
     ///
     /// # Errors
     /// As AWS answers; with the verdict where a policy decided.
-    pub fn assume_role_for(&self, cloud: &Cloud, call: &Call, request: AssumeRole) -> Result<Session, ServiceError> {
+    pub fn assume_role_for(
+        &self,
+        cloud: &Cloud,
+        call: &Call,
+        request: AssumeRole,
+    ) -> Result<Session, ServiceError> {
         request.check()?;
         let settings = cloud.settings();
         let caller = &request.caller;
-        let tags = SessionTags::check(&settings, caller, request.tags, request.transitive_tag_keys)?;
+        let tags =
+            SessionTags::check(&settings, caller, request.tags, request.transitive_tag_keys)?;
         let source_identity = match (&caller.source_identity, request.source_identity) {
             (Some(set), Some(wanted)) if *set != wanted => return Err(texts::source_identity_set()),
             (Some(set), _) => Some(set.clone()),
             (None, wanted) => wanted,
         };
-        let arn: Arn = request.role_arn.parse().map_err(|_| texts::not_an_arn(&request.role_arn))?;
+        let arn: Arn = request
+            .role_arn
+            .parse()
+            .map_err(|_| texts::not_an_arn(&request.role_arn))?;
         if caller.caller.kind == CallerKind::Root && !settings.lenient_roles {
             return Err(texts::root_caller(&settings).because(
                 "the caller is the account's root, which cannot assume roles: create a user or a role for it",
@@ -105,10 +114,13 @@ impl Sts {
             actions.push("sts:TagSession");
         }
         actions.push("sts:AssumeRole");
-        let role = cloud.iam.visible_role(cloud, &request.role_arn).ok_or_else(|| {
-            texts::not_authorized(&caller.caller.arn, actions[0], &request.role_arn)
-                .because(unknown_role(cloud, &request.role_arn, &arn))
-        })?;
+        let role = cloud
+            .iam
+            .visible_role(cloud, &request.role_arn)
+            .ok_or_else(|| {
+                texts::not_authorized(&caller.caller.arn, actions[0], &request.role_arn)
+                    .because(unknown_role(cloud, &request.role_arn, &arn))
+            })?;
         let question = Question {
             request_id: &request.request_id,
             hop: request.hop,
@@ -125,7 +137,8 @@ impl Sts {
         for action in actions {
             question.ask(cloud, call, action)?;
         }
-        let policies = SessionPolicies::check(cloud, &role.account, request.policy, request.policy_arns)?;
+        let policies =
+            SessionPolicies::check(cloud, &role.account, request.policy, request.policy_arns)?;
         let duration = request.duration.unwrap_or(DEFAULT_DURATION);
         let by_service = caller.caller.kind == CallerKind::Service;
         if !by_service && duration.as_secs() > u64::from(role.max_session_seconds) {
@@ -160,7 +173,9 @@ impl AssumeRole {
         Parameters {
             role_arn: Some(&self.role_arn),
             session_name: Some(&self.session_name),
-            duration_seconds: self.duration.map(|d| i64::try_from(d.as_secs()).unwrap_or(i64::MAX)),
+            duration_seconds: self
+                .duration
+                .map(|d| i64::try_from(d.as_secs()).unwrap_or(i64::MAX)),
             external_id: self.external_id.as_deref(),
             source_identity: self.source_identity.as_deref(),
             policy: self.policy.as_deref(),
@@ -227,7 +242,10 @@ fn context(
     tags: &SessionTags,
     hop: u8,
 ) -> BTreeMap<String, Vec<String>> {
-    let mut context = BTreeMap::from([("sts:RoleSessionName".to_owned(), vec![session_name.to_owned()])]);
+    let mut context = BTreeMap::from([(
+        "sts:RoleSessionName".to_owned(),
+        vec![session_name.to_owned()],
+    )]);
     let mut optional = |key: &str, value: Option<&str>| {
         if let Some(value) = value {
             context.insert(key.to_owned(), vec![value.to_owned()]);
@@ -241,12 +259,19 @@ fn context(
         context.insert(format!("aws:RequestTag/{key}"), vec![value.clone()]);
     }
     if !requested.is_empty() {
-        context.insert("aws:TagKeys".into(), requested.iter().map(|(key, _)| key.clone()).collect());
+        context.insert(
+            "aws:TagKeys".into(),
+            requested.iter().map(|(key, _)| key.clone()).collect(),
+        );
     }
     let transitive: Vec<String> = tags
         .transitive
         .iter()
-        .filter(|key| requested.iter().any(|(passed, _)| passed.to_lowercase() == key.to_lowercase()))
+        .filter(|key| {
+            requested
+                .iter()
+                .any(|(passed, _)| passed.to_lowercase() == key.to_lowercase())
+        })
         .cloned()
         .collect();
     if !transitive.is_empty() {
@@ -258,10 +283,15 @@ fn context(
 /// Why a role cannot be found, for the explanation.
 fn unknown_role(cloud: &Cloud, text: &str, arn: &Arn) -> String {
     if cloud.iam.role_by_arn(text).is_some() {
-        return format!("the role {text} was created, but STS does not know it yet (propagation.iam.role)");
+        return format!(
+            "the role {text} was created, but STS does not know it yet (propagation.iam.role)"
+        );
     }
     match cloud.iam.role(&arn.account, arn.name()) {
-        Some(role) => format!("there is no role {text}; account {} has {}", arn.account, role.arn),
+        Some(role) => format!(
+            "there is no role {text}; account {} has {}",
+            arn.account, role.arn
+        ),
         None => format!("there is no role {text}"),
     }
 }

@@ -5,7 +5,9 @@ use emu_core::{
     journal::{Caller, CallerKind},
 };
 
-use super::{Parameters, Session, Sts, issue::SessionPolicies, session_token, tags::SessionTags, texts};
+use super::{
+    Parameters, Session, Sts, issue::SessionPolicies, session_token, tags::SessionTags, texts,
+};
 use crate::{Access, Call, Cloud, Identity, ServiceError, iam::Tag};
 
 /// The parameters of GetFederationToken.
@@ -37,7 +39,12 @@ impl Sts {
     ///
     /// # Errors
     /// If a parameter is not acceptable, the caller has a session, or may not.
-    pub fn federation_token(&self, cloud: &Cloud, call: &Call, request: Federation) -> Result<FederatedSession, ServiceError> {
+    pub fn federation_token(
+        &self,
+        cloud: &Cloud,
+        call: &Call,
+        request: Federation,
+    ) -> Result<FederatedSession, ServiceError> {
         Parameters {
             duration_seconds: request.duration_seconds,
             policy: request.policy.as_deref(),
@@ -61,9 +68,22 @@ impl Sts {
             ..Access::default()
         };
         if !tags.is_empty() {
-            access.context.extend(tags.passed.iter().map(|(k, v)| (format!("aws:RequestTag/{k}"), vec![v.clone()])));
-            access.context.insert("aws:TagKeys".into(), tags.passed.iter().map(|(k, _)| k.clone()).collect());
-            cloud.require(call, Access { action: "sts:TagSession".into(), ..access.clone() })?;
+            access.context.extend(
+                tags.passed
+                    .iter()
+                    .map(|(k, v)| (format!("aws:RequestTag/{k}"), vec![v.clone()])),
+            );
+            access.context.insert(
+                "aws:TagKeys".into(),
+                tags.passed.iter().map(|(k, _)| k.clone()).collect(),
+            );
+            cloud.require(
+                call,
+                Access {
+                    action: "sts:TagSession".into(),
+                    ..access.clone()
+                },
+            )?;
         }
         cloud.require(call, access)?;
         let policies = SessionPolicies::check(cloud, account, request.policy, request.policy_arns)?;

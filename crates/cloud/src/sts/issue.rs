@@ -6,7 +6,10 @@ use emu_core::journal::{Caller, Event};
 use emu_policy::DocumentKind;
 
 use super::{Session, Sts, store::Kept, tags::SessionTags};
-use crate::{Cloud, Identity, ServiceError, iam::{Document, ManagedPolicy, Role, parse_document}};
+use crate::{
+    Cloud, Identity, ServiceError,
+    iam::{Document, ManagedPolicy, Role, parse_document},
+};
 
 /// Session policies, checked.
 #[derive(Clone, Default)]
@@ -18,9 +21,18 @@ pub(super) struct SessionPolicies {
 
 impl SessionPolicies {
     /// An inline policy must be a policy, managed ones must exist in the account or be AWS's.
-    pub(super) fn check(cloud: &Cloud, account: &str, text: Option<String>, arns: Vec<String>) -> Result<Self, ServiceError> {
+    pub(super) fn check(
+        cloud: &Cloud,
+        account: &str,
+        text: Option<String>,
+        arns: Vec<String>,
+    ) -> Result<Self, ServiceError> {
         super::schema::check_plain_text(text.as_deref(), &arns)?;
-        let parsed = text.as_deref().map(|text| parse_document(text, DocumentKind::Session)).transpose()?.map(Arc::new);
+        let parsed = text
+            .as_deref()
+            .map(|text| parse_document(text, DocumentKind::Session))
+            .transpose()?
+            .map(Arc::new);
         for arn in &arns {
             let of_account = |policy: &Arc<ManagedPolicy>| {
                 let owner = policy.arn.split(':').nth(4).unwrap_or_default();
@@ -34,9 +46,19 @@ impl SessionPolicies {
     }
 
     /// The packed size of these policies and tags.
-    pub(super) fn packed(&self, cloud: &Cloud, tags: &SessionTags) -> Result<Option<u32>, ServiceError> {
+    pub(super) fn packed(
+        &self,
+        cloud: &Cloud,
+        tags: &SessionTags,
+    ) -> Result<Option<u32>, ServiceError> {
         let settings = cloud.settings();
-        super::packed::size(&settings, self.text.as_deref(), self.arns.len(), &tags.all(), tags.transitive.len())
+        super::packed::size(
+            &settings,
+            self.text.as_deref(),
+            self.arns.len(),
+            &tags.all(),
+            tags.transitive.len(),
+        )
     }
 }
 
@@ -77,7 +99,13 @@ impl Sts {
             federated_provider: new.federated_provider,
             ..Identity::default()
         };
-        let session = self.issue(cloud, identity, new.duration, new.policies, new.packed_policy_size);
+        let session = self.issue(
+            cloud,
+            identity,
+            new.duration,
+            new.policies,
+            new.packed_policy_size,
+        );
         cloud.journal().record(Event::SessionIssued {
             request_id: new.request_id,
             hop: new.hop,
@@ -109,8 +137,11 @@ impl Sts {
         let now = cloud.now();
         let access_key_id = ids.session_key(&identity.caller.account);
         // Credentials end at a whole second (snapshots).
-        let expires_at = now.checked_add(duration).unwrap_or(emu_core::Timestamp::MAX);
-        let expires_at = emu_core::Timestamp::from_second(expires_at.as_second()).unwrap_or(expires_at);
+        let expires_at = now
+            .checked_add(duration)
+            .unwrap_or(emu_core::Timestamp::MAX);
+        let expires_at =
+            emu_core::Timestamp::from_second(expires_at.as_second()).unwrap_or(expires_at);
         identity.caller.access_key_id = Some(access_key_id.clone());
         identity.session_policies = policies.text.into_iter().collect();
         identity.session_policy_arns = policies.arns;
@@ -126,7 +157,10 @@ impl Sts {
             identity,
             packed_policy_size,
         };
-        let kept = Kept { session: session.clone(), policies: policies.parsed.into_iter().collect() };
+        let kept = Kept {
+            session: session.clone(),
+            policies: policies.parsed.into_iter().collect(),
+        };
         self.keep(kept, now);
         session
     }

@@ -27,11 +27,17 @@ pub(super) fn size(
     if policy.is_none() && policy_arns == 0 && tags.is_empty() {
         return Ok(None);
     }
-    let tag_bytes: usize = tags.iter().map(|(key, value)| key.len() + value.len() + TAG).sum();
+    let tag_bytes: usize = tags
+        .iter()
+        .map(|(key, value)| key.len() + value.len() + TAG)
+        .sum();
     // Packing makes about three eighths of a policy's characters.
-    let policy_bytes = policy.map_or(0, |text| text.chars().filter(|c| !c.is_whitespace()).count() * 3 / 8);
+    let policy_bytes = policy.map_or(0, |text| {
+        text.chars().filter(|c| !c.is_whitespace()).count() * 3 / 8
+    });
     let bytes = tag_bytes + transitive * TRANSITIVE + policy_bytes + policy_arns * POLICY_ARN;
-    let percent = u32::try_from((bytes * 100).div_ceil(settings.quotas.packed_policy_bytes.max(1))).unwrap_or(u32::MAX);
+    let percent = u32::try_from((bytes * 100).div_ceil(settings.quotas.packed_policy_bytes.max(1)))
+        .unwrap_or(u32::MAX);
     match (percent > 100, policy_bytes + policy_arns > 0) {
         (false, _) => Ok(Some(percent)),
         (true, true) => Err(texts::policy_too_large(percent)),
@@ -45,7 +51,10 @@ mod tests {
 
     fn pod(cluster: &str, namespace: &str, account: &str, pod: &str) -> Vec<Tag> {
         [
-            ("eks-cluster-arn", format!("arn:aws:eks:us-west-2:111122223333:cluster/{cluster}").as_str()),
+            (
+                "eks-cluster-arn",
+                format!("arn:aws:eks:us-west-2:111122223333:cluster/{cluster}").as_str(),
+            ),
             ("eks-cluster-name", cluster),
             ("kubernetes-namespace", namespace),
             ("kubernetes-service-account", account),
@@ -62,7 +71,12 @@ mod tests {
         for tags in [
             pod("demo", "default", "app", "app"),
             pod("eks-workshop", "carts", "carts", "carts-d49c7c8f9-x7zxv"),
-            pod("my-production-cluster", "observability", "loki-backend", "loki-backend-5d8f7c6b5-abcde"),
+            pod(
+                "my-production-cluster",
+                "observability",
+                "loki-backend",
+                "loki-backend-5d8f7c6b5-abcde",
+            ),
         ] {
             let percent = size(&settings, None, 0, &tags, 6).unwrap().unwrap();
             assert!((50..=74).contains(&percent), "{percent}");
@@ -79,10 +93,19 @@ mod tests {
         let settings = Settings::default();
         let tags: Vec<Tag> = (0..4).map(|n| (format!("k{n}"), "v".repeat(160))).collect();
         let error = size(&settings, None, 0, &tags, 0).unwrap_err();
-        assert_eq!(error.message, "Packed size of session tags consumes 112% of allotted space.");
-        let policy = format!(r#"{{"Version":"2012-10-17","Statement":[{}]}}"#, "x".repeat(1_900));
+        assert_eq!(
+            error.message,
+            "Packed size of session tags consumes 112% of allotted space."
+        );
+        let policy = format!(
+            r#"{{"Version":"2012-10-17","Statement":[{}]}}"#,
+            "x".repeat(1_900)
+        );
         let error = size(&settings, Some(&policy), 0, &[], 0).unwrap_err();
         assert_eq!(error.code, "PackedPolicyTooLarge");
-        assert_eq!(error.message, "Packed policy consumes 122% of allotted space, please use smaller policy.");
+        assert_eq!(
+            error.message,
+            "Packed policy consumes 122% of allotted space, please use smaller policy."
+        );
     }
 }

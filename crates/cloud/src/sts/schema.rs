@@ -3,8 +3,8 @@
 use crate::{
     ServiceError,
     constraint::{
-        ARN_PATTERN, Constraints, DOCUMENT_PATTERN, TAG_KEY_PATTERN, TAG_VALUE_PATTERN, arn_character,
-        document_character, external_id_character, name_character, tag_character,
+        ARN_PATTERN, Constraints, DOCUMENT_PATTERN, TAG_KEY_PATTERN, TAG_VALUE_PATTERN,
+        arn_character, document_character, external_id_character, name_character, tag_character,
     },
     iam::Tag,
 };
@@ -60,9 +60,17 @@ impl Parameters<'_> {
             // The value is a secret; the real message prints it, this one does not need to.
             let length = token.chars().count();
             if length < 4 {
-                constraints.add("webIdentityToken", "", "Member must have length greater than or equal to 4");
+                constraints.add(
+                    "webIdentityToken",
+                    "",
+                    "Member must have length greater than or equal to 4",
+                );
             } else if length > 20_000 {
-                constraints.add("webIdentityToken", "", "Member must have length less than or equal to 20000");
+                constraints.add(
+                    "webIdentityToken",
+                    "",
+                    "Member must have length less than or equal to 20000",
+                );
             }
         }
         self.shared(&mut constraints, 43_200, 2_048);
@@ -132,13 +140,20 @@ impl Parameters<'_> {
 }
 
 /// Docs: inline and managed session policies together have at most 2048 characters of plain text.
-pub(super) fn check_plain_text(policy: Option<&str>, policy_arns: &[String]) -> Result<(), ServiceError> {
+pub(super) fn check_plain_text(
+    policy: Option<&str>,
+    policy_arns: &[String],
+) -> Result<(), ServiceError> {
     let length = |text: &str| text.chars().count();
     let total = policy.map_or(0, length) + policy_arns.iter().map(|arn| length(arn)).sum::<usize>();
     let mut constraints = Constraints::sts();
     if total > 2_048 {
         // Inferred: the sum is reported as the policy's own bound.
-        constraints.add("policy", policy.unwrap_or_default(), "Member must have length less than or equal to 2048");
+        constraints.add(
+            "policy",
+            policy.unwrap_or_default(),
+            "Member must have length less than or equal to 2048",
+        );
     }
     constraints.finish()
 }

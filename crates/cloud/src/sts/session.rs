@@ -27,7 +27,11 @@ pub struct Session {
 
 impl std::fmt::Debug for Session {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Session({}, {})", self.access_key_id, self.assumed_role_arn)
+        write!(
+            f,
+            "Session({}, {})",
+            self.access_key_id, self.assumed_role_arn
+        )
     }
 }
 

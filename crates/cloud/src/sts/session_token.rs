@@ -17,18 +17,39 @@ impl Sts {
     ///
     /// # Errors
     /// If the duration is not acceptable or the caller has a session already.
-    pub fn session_token(&self, cloud: &Cloud, call: &Call, duration_seconds: Option<i64>) -> Result<Session, ServiceError> {
-        Parameters { duration_seconds, ..Parameters::default() }.check_token(None)?;
+    pub fn session_token(
+        &self,
+        cloud: &Cloud,
+        call: &Call,
+        duration_seconds: Option<i64>,
+    ) -> Result<Session, ServiceError> {
+        Parameters {
+            duration_seconds,
+            ..Parameters::default()
+        }
+        .check_token(None)?;
         if call.identity.is_session() {
             return Err(texts::session_caller("GetSessionToken"));
         }
         let duration = duration(&call.identity.caller.kind, duration_seconds);
-        Ok(self.issue(cloud, call.identity.clone(), duration, SessionPolicies::default(), None))
+        Ok(self.issue(
+            cloud,
+            call.identity.clone(),
+            duration,
+            SessionPolicies::default(),
+            None,
+        ))
     }
 }
 
 /// Docs: root gets an hour whatever it asks for beyond.
 pub(super) fn duration(kind: &CallerKind, seconds: Option<i64>) -> Duration {
-    let wanted = seconds.and_then(|s| u64::try_from(s).ok()).map_or(DEFAULT_DURATION, Duration::from_secs);
-    if *kind == CallerKind::Root { wanted.min(ROOT_LONGEST) } else { wanted }
+    let wanted = seconds
+        .and_then(|s| u64::try_from(s).ok())
+        .map_or(DEFAULT_DURATION, Duration::from_secs);
+    if *kind == CallerKind::Root {
+        wanted.min(ROOT_LONGEST)
+    } else {
+        wanted
+    }
 }

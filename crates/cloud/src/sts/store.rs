@@ -54,13 +54,20 @@ impl Sts {
 
     /// Keeps a session, and forgets those that expired long ago when there are many.
     pub(super) fn keep(&self, kept: Kept, now: Timestamp) {
-        let mut sessions = self.sessions.write().unwrap_or_else(PoisonError::into_inner);
+        let mut sessions = self
+            .sessions
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
         if sessions.by_key.len() >= sessions.next_sweep.max(FIRST_SWEEP) {
             let limit = now.checked_sub(REMEMBERED).unwrap_or(Timestamp::MIN);
-            sessions.by_key.retain(|_, kept| kept.session.expires_at > limit);
+            sessions
+                .by_key
+                .retain(|_, kept| kept.session.expires_at > limit);
             sessions.next_sweep = sessions.by_key.len() * 2;
         }
-        sessions.by_key.insert(kept.session.access_key_id.clone(), Arc::new(kept));
+        sessions
+            .by_key
+            .insert(kept.session.access_key_id.clone(), Arc::new(kept));
     }
 
     /// Makes the keys of an issuer known that is no cluster of ours; its tokens then count where an IAM provider names it.
@@ -76,7 +83,13 @@ impl Sts {
 
     /// Forgets everything.
     pub fn reset(&self) {
-        *self.sessions.write().unwrap_or_else(PoisonError::into_inner) = Sessions::default();
-        self.issuers.write().unwrap_or_else(PoisonError::into_inner).clear();
+        *self
+            .sessions
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = Sessions::default();
+        self.issuers
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
     }
 }

@@ -30,14 +30,23 @@ impl SessionTags {
         tags: Vec<Tag>,
         transitive: Vec<String>,
     ) -> Result<Self, ServiceError> {
-        if tags.iter().any(|(key, _)| key.to_ascii_lowercase().starts_with("aws:")) {
+        if tags
+            .iter()
+            .any(|(key, _)| key.to_ascii_lowercase().starts_with("aws:"))
+        {
             return Err(texts::reserved_tag_key(settings));
         }
-        let twice = tags.iter().enumerate().any(|(n, (key, _))| tags[..n].iter().any(|(other, _)| same(other, key)));
+        let twice = tags
+            .iter()
+            .enumerate()
+            .any(|(n, (key, _))| tags[..n].iter().any(|(other, _)| same(other, key)));
         if twice {
             return Err(texts::duplicate_tags());
         }
-        if !transitive.iter().all(|key| tags.iter().any(|(passed, _)| same(passed, key))) {
+        if !transitive
+            .iter()
+            .all(|key| tags.iter().any(|(passed, _)| same(passed, key)))
+        {
             return Err(texts::transitive_key_not_passed());
         }
         let inherited: Vec<Tag> = caller
@@ -45,12 +54,19 @@ impl SessionTags {
             .iter()
             .filter_map(|key| Some((key.clone(), caller.session_tags.get(key)?.clone())))
             .collect();
-        if tags.iter().any(|(key, _)| inherited.iter().any(|(other, _)| same(other, key))) {
+        if tags
+            .iter()
+            .any(|(key, _)| inherited.iter().any(|(other, _)| same(other, key)))
+        {
             return Err(texts::inherited_tag());
         }
         let mut all_transitive = caller.transitive_tags.clone();
         all_transitive.extend(transitive);
-        Ok(Self { passed: tags, inherited, transitive: all_transitive })
+        Ok(Self {
+            passed: tags,
+            inherited,
+            transitive: all_transitive,
+        })
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -70,7 +86,10 @@ impl SessionTags {
     pub(super) fn over(&self, role: &[Tag]) -> BTreeMap<String, String> {
         let hidden = |key: &str| self.inherited.iter().any(|(other, _)| same(other, key));
         let own = role.iter().filter(|(key, _)| !hidden(key));
-        let of_same_key = self.inherited.iter().filter(|(key, _)| role.iter().any(|(other, _)| same(other, key)));
+        let of_same_key = self
+            .inherited
+            .iter()
+            .filter(|(key, _)| role.iter().any(|(other, _)| same(other, key)));
         own.chain(of_same_key).cloned().collect()
     }
 }

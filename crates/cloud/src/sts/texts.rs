@@ -32,7 +32,9 @@ pub(super) fn above_role_maximum() -> ServiceError {
 
 /// Snapshot.
 pub(super) fn above_chaining_cap() -> ServiceError {
-    validation("The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.")
+    validation(
+        "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.",
+    )
 }
 
 /// Snapshot.
@@ -66,7 +68,9 @@ pub(super) fn reserved_tag_key(settings: &Settings) -> ServiceError {
 
 /// Snapshot: for any refusal of a role, also if there is none.
 pub(crate) fn not_authorized(caller: &str, action: &str, role_arn: &str) -> ServiceError {
-    denied(format!("User: {caller} is not authorized to perform: {action} on resource: {role_arn}"))
+    denied(format!(
+        "User: {caller} is not authorized to perform: {action} on resource: {role_arn}"
+    ))
 }
 
 /// Docs (quoted widely): root cannot assume roles.
@@ -110,7 +114,9 @@ pub(super) fn audience() -> ServiceError {
 
 /// Thread.
 pub(super) fn no_provider(issuer: &str) -> ServiceError {
-    token(format!("No OpenIDConnect provider found in your account for {issuer}"))
+    token(format!(
+        "No OpenIDConnect provider found in your account for {issuer}"
+    ))
 }
 
 /// Thread: two spaces after the comma.
@@ -123,7 +129,9 @@ pub(super) fn no_key() -> ServiceError {
 
 /// Thread.
 pub(super) fn not_a_jwt() -> ServiceError {
-    token("The ID Token provided is not a valid JWT. (You may see this error if you sent an Access Token)")
+    token(
+        "The ID Token provided is not a valid JWT. (You may see this error if you sent an Access Token)",
+    )
 }
 
 /// Thread.
@@ -131,7 +139,9 @@ pub(super) fn expired(now: i64, expires: i64) -> ServiceError {
     ServiceError::new(
         "ExpiredTokenException",
         400,
-        format!("Token expired: current date/time {now} must be before the expiration date/time {expires}"),
+        format!(
+            "Token expired: current date/time {now} must be before the expiration date/time {expires}"
+        ),
     )
 }
 
@@ -166,8 +176,12 @@ pub(super) fn session_caller(call: &str) -> ServiceError {
 
 /// Inferred: the text is not recorded.
 pub(super) fn undecodable(settings: &Settings) -> ServiceError {
-    ServiceError::new("InvalidAuthorizationMessageException", 400, "Message is not valid")
-        .overridden(settings, "sts.invalid-authorization-message")
+    ServiceError::new(
+        "InvalidAuthorizationMessageException",
+        400,
+        "Message is not valid",
+    )
+    .overridden(settings, "sts.invalid-authorization-message")
 }
 
 /// Inferred: an access key id whose account cannot be told.

@@ -47,7 +47,11 @@ pub struct WebIdentity {
 
 impl std::fmt::Debug for WebIdentity {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "WebIdentity({:?}, {:?})", self.role_arn, self.session_name)
+        write!(
+            f,
+            "WebIdentity({:?}, {:?})",
+            self.role_arn, self.session_name
+        )
     }
 }
 
@@ -78,7 +82,9 @@ struct Claims {
 impl Claims {
     fn read(token: &str) -> Result<Self, ServiceError> {
         let mut parts = token.split('.');
-        let (Some(_), Some(payload), Some(_), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
+        let (Some(_), Some(payload), Some(_), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
             return Err(texts::not_a_jwt());
         };
         let all: Value = URL_SAFE_NO_PAD
@@ -87,14 +93,27 @@ impl Claims {
             .and_then(|bytes| serde_json::from_slice(&bytes).ok())
             .filter(Value::is_object)
             .ok_or_else(texts::not_a_jwt)?;
-        let text = |claim: &str| all[claim].as_str().map(str::to_owned).ok_or_else(|| texts::missing_claim(claim));
-        let number = |claim: &str| all[claim].as_f64().map(|n| n as i64).ok_or_else(|| texts::missing_claim(claim));
+        let text = |claim: &str| {
+            all[claim]
+                .as_str()
+                .map(str::to_owned)
+                .ok_or_else(|| texts::missing_claim(claim))
+        };
+        let number = |claim: &str| {
+            all[claim]
+                .as_f64()
+                .map(|n| n as i64)
+                .ok_or_else(|| texts::missing_claim(claim))
+        };
         Ok(Self {
             issuer: text("iss")?,
             subject: text("sub")?,
             audiences: match &all["aud"] {
                 Value::String(one) => vec![one.clone()],
-                Value::Array(several) => several.iter().filter_map(|v| v.as_str().map(str::to_owned)).collect(),
+                Value::Array(several) => several
+                    .iter()
+                    .filter_map(|v| v.as_str().map(str::to_owned))
+                    .collect(),
                 _ => return Err(texts::missing_claim("aud")),
             },
             authorized_party: all["azp"].as_str().map(str::to_owned),
@@ -121,10 +140,15 @@ impl Claims {
             one => one.as_str().map(str::to_owned),
         };
         let tags = claim["principal_tags"].as_object().into_iter().flatten();
-        let keys = claim["transitive_tag_keys"].as_array().into_iter().flatten();
+        let keys = claim["transitive_tag_keys"]
+            .as_array()
+            .into_iter()
+            .flatten();
         (
-            tags.filter_map(|(key, v)| Some((key.clone(), value(v)?))).collect(),
-            keys.filter_map(|key| key.as_str().map(str::to_owned)).collect(),
+            tags.filter_map(|(key, v)| Some((key.clone(), value(v)?)))
+                .collect(),
+            keys.filter_map(|key| key.as_str().map(str::to_owned))
+                .collect(),
         )
     }
 }
@@ -168,10 +192,9 @@ impl Sts {
                 provider.client_ids.join(", ")
             )));
         }
-        let role = cloud
-            .iam
-            .visible_role(cloud, &role_arn)
-            .ok_or_else(|| texts::web_identity_refused().because(format!("there is no role {role_arn}")))?;
+        let role = cloud.iam.visible_role(cloud, &role_arn).ok_or_else(|| {
+            texts::web_identity_refused().because(format!("there is no role {role_arn}"))
+        })?;
         let caller = Identity {
             caller: Caller {
                 kind: CallerKind::WebIdentity,
@@ -191,9 +214,20 @@ impl Sts {
             hop: 0,
             role: &role,
             tags: &tags,
-            context: context(&claims, &provider.url, &audience, &session_name, source_identity.as_deref(), &tags),
+            context: context(
+                &claims,
+                &provider.url,
+                &audience,
+                &session_name,
+                source_identity.as_deref(),
+                &tags,
+            ),
         };
-        let asker = Call { identity: caller, account: arn.account.clone(), ..call.clone() };
+        let asker = Call {
+            identity: caller,
+            account: arn.account,
+            ..call.clone()
+        };
         let mut actions = vec!["sts:AssumeRoleWithWebIdentity"];
         if !tags.is_empty() {
             actions.push("sts:TagSession");
@@ -203,14 +237,20 @@ impl Sts {
         }
         for action in actions {
             // Thread: whatever refuses, the text is the same.
-            question.ask(cloud, &asker, action).map_err(|refusal| ServiceError {
-                detail: refusal.detail,
-                verdict: refusal.verdict,
-                ..texts::web_identity_refused()
-            })?;
+            question
+                .ask(cloud, &asker, action)
+                .map_err(|refusal| ServiceError {
+                    detail: refusal.detail,
+                    verdict: refusal.verdict,
+                    ..texts::web_identity_refused()
+                })?;
         }
-        let policies = SessionPolicies::check(cloud, &role.account, request.policy, request.policy_arns)?;
-        let seconds = request.duration_seconds.and_then(|s| u64::try_from(s).ok()).unwrap_or(3_600);
+        let policies =
+            SessionPolicies::check(cloud, &role.account, request.policy, request.policy_arns)?;
+        let seconds = request
+            .duration_seconds
+            .and_then(|s| u64::try_from(s).ok())
+            .unwrap_or(3_600);
         if seconds > u64::from(role.max_session_seconds) {
             return Err(texts::above_role_maximum());
         }
@@ -232,7 +272,12 @@ impl Sts {
                 source: "irsa",
             },
         );
-        Ok(WebIdentitySession { session, subject: claims.subject, audience, provider: provider.arn.clone() })
+        Ok(WebIdentitySession {
+            session,
+            subject: claims.subject,
+            audience,
+            provider: provider.arn.clone(),
+        })
     }
 
     /// Key, signature, times.
@@ -247,11 +292,17 @@ impl Sts {
             Algorithm::ES384,
         ];
         if !allowed.contains(&header.alg) {
-            return Err(texts::not_validated(&settings).because(format!("the token is signed with {:?}", header.alg)));
+            return Err(texts::not_validated(&settings)
+                .because(format!("the token is signed with {:?}", header.alg)));
         }
         let key = self
             .verification_key(cloud, &claims.issuer, header.kid.as_deref())
-            .ok_or_else(|| texts::no_key().because(format!("no key {:?} of {} is known", header.kid, claims.issuer)))?;
+            .ok_or_else(|| {
+                texts::no_key().because(format!(
+                    "no key {:?} of {} is known",
+                    header.kid, claims.issuer
+                ))
+            })?;
         let mut validation = Validation::new(header.alg);
         validation.required_spec_claims.clear();
         validation.validate_aud = false;
@@ -266,14 +317,22 @@ impl Sts {
         if now - claims.issued > OLDEST + LEEWAY {
             return Err(texts::too_old(now - claims.issued));
         }
-        if claims.all["nbf"].as_i64().is_some_and(|nbf| nbf > now + LEEWAY) {
+        if claims.all["nbf"]
+            .as_i64()
+            .is_some_and(|nbf| nbf > now + LEEWAY)
+        {
             return Err(texts::not_validated(&settings).because("the token is not valid yet"));
         }
         Ok(())
     }
 
     /// The key of an issuer: of a cluster of ours, or of an issuer registered beside them.
-    fn verification_key(&self, cloud: &Cloud, issuer: &str, kid: Option<&str>) -> Option<DecodingKey> {
+    fn verification_key(
+        &self,
+        cloud: &Cloud,
+        issuer: &str,
+        kid: Option<&str>,
+    ) -> Option<DecodingKey> {
         if let Some(keys) = self.issuer_keys(issuer) {
             let jwk = match kid {
                 Some(kid) => keys.find(kid),
@@ -283,7 +342,10 @@ impl Sts {
         }
         let cluster = cloud.eks.by_issuer(cloud, issuer)?;
         let oidc = cloud.eks.oidc(cloud, &cluster).ok()?;
-        let jwk = oidc.keys.iter().find(|key| kid.is_none_or(|kid| key.kid == kid))?;
+        let jwk = oidc
+            .keys
+            .iter()
+            .find(|key| kid.is_none_or(|kid| key.kid == kid))?;
         DecodingKey::from_rsa_components(&jwk.n, &jwk.e).ok()
     }
 }
@@ -300,13 +362,18 @@ fn context(
     let mut context = BTreeMap::from([
         (format!("{issuer}:aud"), vec![audience.to_owned()]),
         (format!("{issuer}:sub"), vec![claims.subject.clone()]),
-        ("sts:RoleSessionName".to_owned(), vec![session_name.to_owned()]),
+        (
+            "sts:RoleSessionName".to_owned(),
+            vec![session_name.to_owned()],
+        ),
     ]);
     if claims.authorized_party.is_some() {
         context.insert(format!("{issuer}:oaud"), claims.audiences.clone());
     }
     let methods = claims.all["amr"].as_array().into_iter().flatten();
-    let methods: Vec<String> = methods.filter_map(|v| v.as_str().map(str::to_owned)).collect();
+    let methods: Vec<String> = methods
+        .filter_map(|v| v.as_str().map(str::to_owned))
+        .collect();
     if !methods.is_empty() {
         context.insert(format!("{issuer}:amr"), methods);
     }
@@ -317,7 +384,10 @@ fn context(
         context.insert(format!("aws:RequestTag/{key}"), vec![value.clone()]);
     }
     if !tags.passed.is_empty() {
-        context.insert("aws:TagKeys".into(), tags.passed.iter().map(|(key, _)| key.clone()).collect());
+        context.insert(
+            "aws:TagKeys".into(),
+            tags.passed.iter().map(|(key, _)| key.clone()).collect(),
+        );
     }
     if !tags.transitive.is_empty() {
         context.insert("sts:TransitiveTagKeys".into(), tags.transitive.clone());

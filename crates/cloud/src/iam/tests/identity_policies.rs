@@ -9,17 +9,47 @@ use crate::{
 const CASES: &[(&str, &str)] = &[
     ("!not json", "Syntax errors in policy."),
     ("![]", "Syntax errors in policy."),
-    (r#"!{"Version":"2012-10-17","Statement":[],"Extra":1}"#, "Syntax errors in policy."),
+    (
+        r#"!{"Version":"2012-10-17","Statement":[],"Extra":1}"#,
+        "Syntax errors in policy.",
+    ),
     (r#"!{"Version":"2012-10-17"}"#, "Syntax errors in policy."),
-    (r#"!{"Version":"2012-10-17","Statement":[]}"#, "Syntax errors in policy."),
-    (r#"!{"Version":"2012-10-17","Statement":["x"]}"#, "Syntax errors in policy."),
-    (r#"!{"Version":"2099-01-01","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*"}]}"#, "Syntax errors in policy."),
-    (r#"!{"Version":"2012-10-17","Statement":[{"Action":"s3:*","Resource":"*"}]}"#, "Syntax errors in policy."),
-    (r#"!{"Version":"2012-10-17","Statement":[{"Effect":"Permit","Action":"s3:*","Resource":"*"}]}"#, "Syntax errors in policy."),
-    (r#""Action":"s3:*","NotAction":"s3:*","Resource":"*""#, "Syntax errors in policy."),
-    (r#""Action":"s3:*","Resource":"*","NotResource":"*""#, "Syntax errors in policy."),
-    (r#""Action":"s3:*","Resource":"*","Condition":{"Nope":{"a":"b"}}"#, "Syntax errors in policy."),
-    (r#""Sid":1,"Action":"s3:*","Resource":"*""#, "Syntax errors in policy."),
+    (
+        r#"!{"Version":"2012-10-17","Statement":[]}"#,
+        "Syntax errors in policy.",
+    ),
+    (
+        r#"!{"Version":"2012-10-17","Statement":["x"]}"#,
+        "Syntax errors in policy.",
+    ),
+    (
+        r#"!{"Version":"2099-01-01","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*"}]}"#,
+        "Syntax errors in policy.",
+    ),
+    (
+        r#"!{"Version":"2012-10-17","Statement":[{"Action":"s3:*","Resource":"*"}]}"#,
+        "Syntax errors in policy.",
+    ),
+    (
+        r#"!{"Version":"2012-10-17","Statement":[{"Effect":"Permit","Action":"s3:*","Resource":"*"}]}"#,
+        "Syntax errors in policy.",
+    ),
+    (
+        r#""Action":"s3:*","NotAction":"s3:*","Resource":"*""#,
+        "Syntax errors in policy.",
+    ),
+    (
+        r#""Action":"s3:*","Resource":"*","NotResource":"*""#,
+        "Syntax errors in policy.",
+    ),
+    (
+        r#""Action":"s3:*","Resource":"*","Condition":{"Nope":{"a":"b"}}"#,
+        "Syntax errors in policy.",
+    ),
+    (
+        r#""Sid":1,"Action":"s3:*","Resource":"*""#,
+        "Syntax errors in policy.",
+    ),
     (
         r#"!{"Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*"}]}"#,
         "Policy document must be version 2012-10-17 or greater.",
@@ -32,7 +62,10 @@ const CASES: &[(&str, &str)] = &[
         r#"!{"Version":"2012-10-17","Statement":[{"Effect":"allow","Action":"s3:*","Resource":"*"}]}"#,
         "The policy failed legacy parsing",
     ),
-    (r#""Action":"s3:*","Resource":"arn:aws:sqs:us-east-1:q""#, "The policy failed legacy parsing"),
+    (
+        r#""Action":"s3:*","Resource":"arn:aws:sqs::q""#,
+        "The policy failed legacy parsing",
+    ),
     (
         r#""Action":"s3:*","Resource":"*","Condition":{"DateLessThan":{"aws:CurrentTime":"nonsense"}}"#,
         "The policy failed legacy parsing",
@@ -41,8 +74,14 @@ const CASES: &[(&str, &str)] = &[
         r#"!{"Version":"2012-10-17","Statement":[{"Sid":"a","Effect":"Allow","Action":"s3:*","Resource":"*"},{"Sid":"a","Effect":"Allow","Action":"s3:*","Resource":"*"}]}"#,
         "Statement IDs (SID) in a single policy must be unique.",
     ),
-    (r#""Resource":"*""#, "Policy statement must contain actions."),
-    (r#""Action":"s3:*","Resource":"bucket""#, r#"Resource bucket must be in ARN format or "*"."#),
+    (
+        r#""Resource":"*""#,
+        "Policy statement must contain actions.",
+    ),
+    (
+        r#""Action":"s3:*","Resource":"bucket""#,
+        r#"Resource bucket must be in ARN format or "*"."#,
+    ),
     (
         r#""Action":"s3:*","Resource":"arn:b:c:d:e:f:g:h""#,
         r#"Partition "b" is not valid for resource "arn:b:c:d:e:f:g:h"."#,
@@ -67,9 +106,18 @@ const CASES: &[(&str, &str)] = &[
         r#""Action":"everything","Resource":"*""#,
         "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.",
     ),
-    (r#""Action":"s3:Get:Object","Resource":"*""#, "Actions/Condition can contain only one colon."),
-    (r#""Action":"s%3:GetObject","Resource":"*""#, "Vendor s%3 is not valid"),
-    (r#""Action":"s3:GetObject""#, "Policy statement must contain resources."),
+    (
+        r#""Action":"s3:Get:Object","Resource":"*""#,
+        "Actions/Condition can contain only one colon.",
+    ),
+    (
+        r#""Action":"s%3:GetObject","Resource":"*""#,
+        "Vendor s%3 is not valid",
+    ),
+    (
+        r#""Action":"s3:GetObject""#,
+        "Policy statement must contain resources.",
+    ),
     (
         r#""Action":"s3:GetObject","Resource":"*","Principal":"*""#,
         "Policy document should not specify a principal.",
@@ -87,9 +135,17 @@ fn document(case: &str) -> String {
 fn managed_policies_are_refused_as_recorded() {
     let cloud = cloud();
     for (case, text) in CASES {
-        let input = CreatePolicy { name: "p".into(), document: document(case), ..CreatePolicy::default() };
+        let input = CreatePolicy {
+            name: "p".into(),
+            document: document(case),
+            ..CreatePolicy::default()
+        };
         let answer = said(cloud.iam.create_policy(&cloud, &root(&cloud), input));
-        assert_eq!(answer, ("MalformedPolicyDocument".into(), (*text).to_owned()), "{case}");
+        assert_eq!(
+            answer,
+            ("MalformedPolicyDocument".into(), (*text).to_owned()),
+            "{case}"
+        );
     }
 }
 

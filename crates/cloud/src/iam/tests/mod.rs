@@ -3,4 +3,5 @@
 mod entities;
 mod identity_policies;
 mod propagation;
+mod simulation;
 mod trust_policies;

@@ -44,8 +44,14 @@ const CASES: &[(&str, &str)] = &[
         r#""Principal":"*","Action":"sts:AssumeRole""#,
         r#"AssumeRolepolicy contained an invalid principal: "STAR":"*"."#,
     ),
-    (r#""Action":"sts:AssumeRole""#, "Missing required field Principal"),
-    (r#""Principal":{},"Action":"sts:AssumeRole""#, "Missing required field Principal cannot be empty!"),
+    (
+        r#""Action":"sts:AssumeRole""#,
+        "Missing required field Principal",
+    ),
+    (
+        r#""Principal":{},"Action":"sts:AssumeRole""#,
+        "Missing required field Principal cannot be empty!",
+    ),
     (
         r#""NotPrincipal":{"AWS":"111122223333"},"Action":"sts:AssumeRole""#,
         "Allow with NotPrincipal is not allowed.",
@@ -58,12 +64,18 @@ const CASES: &[(&str, &str)] = &[
         r#""Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole","NotResource":"*""#,
         "AssumeRole policy must not contain resources.",
     ),
-    (r#"!{"Version":"2012-10-17","Statement":[]}"#, "Could not parse the policy: Statement is empty!"),
+    (
+        r#"!{"Version":"2012-10-17","Statement":[]}"#,
+        "Could not parse the policy: Statement is empty!",
+    ),
     (
         r#"!{"Version":"2012-10-17","Statement":[{"Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#,
         "Missing required field Effect",
     ),
-    (r#""Principal":{"Service":"ec2.amazonaws.com"}"#, "Missing required field Action"),
+    (
+        r#""Principal":{"Service":"ec2.amazonaws.com"}"#,
+        "Missing required field Action",
+    ),
     (
         r#"!{"Version":"2000-01-01","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#,
         "The policy must contain a valid version string",
@@ -86,15 +98,27 @@ fn document(case: &str) -> String {
 }
 
 fn input(name: &str, trust: &str) -> CreateRole {
-    CreateRole { name: name.into(), trust: trust.into(), ..CreateRole::default() }
+    CreateRole {
+        name: name.into(),
+        trust: trust.into(),
+        ..CreateRole::default()
+    }
 }
 
 #[test]
 fn trust_policies_are_refused_as_recorded() {
     let cloud = cloud();
     for (case, text) in CASES {
-        let answer = said(cloud.iam.create_role(&cloud, &root(&cloud), input("r", &document(case))));
-        assert_eq!(answer, ("MalformedPolicyDocument".into(), (*text).to_owned()), "{case}");
+        let answer = said(cloud.iam.create_role(
+            &cloud,
+            &root(&cloud),
+            input("r", &document(case)),
+        ));
+        assert_eq!(
+            answer,
+            ("MalformedPolicyDocument".into(), (*text).to_owned()),
+            "{case}"
+        );
     }
 }
 
@@ -127,27 +151,68 @@ fn a_principal_is_bound_to_the_one_who_bore_the_name() {
     let call = root(&cloud);
     let first = role(&cloud, ACCOUNT, "app", PODS, "");
     let target = role(&cloud, ACCOUNT, "target", &trusting(&first.arn), "");
-    let shown = |role: &Role| cloud.iam.role(ACCOUNT, &role.name).unwrap().trust.printed(&cloud.iam);
+    let shown = |role: &Role| {
+        cloud
+            .iam
+            .role(ACCOUNT, &role.name)
+            .unwrap()
+            .trust
+            .printed(&cloud.iam)
+    };
     assert_eq!(shown(&target), trusting(&first.arn));
 
     cloud.iam.delete_role(&cloud, &call, "app").unwrap();
-    assert_eq!(shown(&target), trusting(&first.id), "a dead role is shown by its id");
+    assert_eq!(
+        shown(&target),
+        trusting(&first.id),
+        "a dead role is shown by its id"
+    );
     let second = role(&cloud, ACCOUNT, "app", PODS, "");
     assert_ne!(first.id, second.id);
-    assert_eq!(shown(&target), trusting(&first.id), "another of the same name is another");
+    assert_eq!(
+        shown(&target),
+        trusting(&first.id),
+        "another of the same name is another"
+    );
 
-    cloud.iam.update_trust(&cloud, &call, "target", &trusting(&second.id)).unwrap();
-    assert_eq!(shown(&target), trusting(&second.arn), "an id is shown as the ARN of its living bearer");
+    cloud
+        .iam
+        .update_trust(&cloud, &call, "target", &trusting(&second.id))
+        .unwrap();
+    assert_eq!(
+        shown(&target),
+        trusting(&second.arn),
+        "an id is shown as the ARN of its living bearer"
+    );
 }
 
 #[test]
 fn a_trust_policy_may_have_2048_characters_without_white_space() {
     let cloud = cloud();
-    let long = |n: usize| trusting("*").replace("{\"Effect\"", &format!("{}{{\"Sid\":\"{}\",\"Effect\"", " ".repeat(500), "a".repeat(n)));
+    let long = |n: usize| {
+        trusting("*").replace(
+            "{\"Effect\"",
+            &format!(
+                "{}{{\"Sid\":\"{}\",\"Effect\"",
+                " ".repeat(500),
+                "a".repeat(n)
+            ),
+        )
+    };
     let spare = 2_048 - long(0).chars().filter(|c| !c.is_whitespace()).count();
-    cloud.iam.create_role(&cloud, &root(&cloud), input("fits", &long(spare))).unwrap();
+    cloud
+        .iam
+        .create_role(&cloud, &root(&cloud), input("fits", &long(spare)))
+        .unwrap();
     assert_eq!(
-        said(cloud.iam.create_role(&cloud, &root(&cloud), input("long", &long(spare + 1)))),
-        ("LimitExceeded".into(), "Cannot exceed quota for ACLSizePerRole: 2048".into())
+        said(
+            cloud
+                .iam
+                .create_role(&cloud, &root(&cloud), input("long", &long(spare + 1)))
+        ),
+        (
+            "LimitExceeded".into(),
+            "Cannot exceed quota for ACLSizePerRole: 2048".into()
+        )
     );
 }

@@ -45,7 +45,11 @@ pub fn handle(cloud: &Arc<Cloud>, call: Call, request: Request<Bytes>) -> Respon
     let params = Params::of(&request);
     let action = params.get("Action").unwrap_or_default();
     let version = params.get("Version");
-    let input = Input { cloud, call: &call, params: &params };
+    let input = Input {
+        cloud,
+        call: &call,
+        params: &params,
+    };
     let outcome = match version {
         Some(version) if version == FRAME.version => act(action, &input),
         _ => None,
@@ -53,7 +57,10 @@ pub fn handle(cloud: &Arc<Cloud>, call: Call, request: Request<Bytes>) -> Respon
     let Some(outcome) = outcome else {
         let version = version.unwrap_or("NO_VERSION_SPECIFIED");
         let text = format!("Could not find operation {action} for version {version}");
-        return query::fault(&ServiceError::new("InvalidAction", 400, text), &call.request_id);
+        return query::fault(
+            &ServiceError::new("InvalidAction", 400, text),
+            &call.request_id,
+        );
     };
     let response = match outcome {
         Ok(Some(write)) => query::result(FRAME, action, &call.request_id, write),

@@ -19,11 +19,19 @@ pub(super) struct Input<'a> {
 
 impl<'a> Input<'a> {
     /// Required parameters, all at once: those missing are named in one message.
-    pub(super) fn required<const N: usize>(&self, names: [&str; N]) -> Result<[&'a str; N], ServiceError> {
+    pub(super) fn required<const N: usize>(
+        &self,
+        names: [&str; N],
+    ) -> Result<[&'a str; N], ServiceError> {
         let missing: Vec<String> = names
             .iter()
             .filter(|name| self.params.get(name).is_none())
-            .map(|name| format!("Value at '{}' failed to satisfy constraint: Member must not be null", member(name)))
+            .map(|name| {
+                format!(
+                    "Value at '{}' failed to satisfy constraint: Member must not be null",
+                    member(name)
+                )
+            })
             .collect();
         if !missing.is_empty() {
             return Err(violations(&missing));
@@ -44,7 +52,8 @@ impl<'a> Input<'a> {
         let Some(text) = self.params.get(name) else {
             return Ok(None);
         };
-        let malformed = || ServiceError::new("MalformedInput", 400, "").because(format!("{name} is `{text}`"));
+        let malformed =
+            || ServiceError::new("MalformedInput", 400, "").because(format!("{name} is `{text}`"));
         text.parse().map(Some).map_err(|_| malformed())
     }
 
@@ -53,7 +62,11 @@ impl<'a> Input<'a> {
     }
 
     pub(super) fn list(&self, name: &str) -> Vec<String> {
-        self.params.list(name).into_iter().map(str::to_owned).collect()
+        self.params
+            .list(name)
+            .into_iter()
+            .map(str::to_owned)
+            .collect()
     }
 
     /// `Tags.member.1.Key` and `….Value`.
@@ -69,13 +82,23 @@ impl<'a> Input<'a> {
                     ));
                 }
             }
-            tags.push((member.owned("Key").unwrap_or_default(), member.owned("Value").unwrap_or_default()));
+            tags.push((
+                member.owned("Key").unwrap_or_default(),
+                member.owned("Value").unwrap_or_default(),
+            ));
         }
-        if missing.is_empty() { Ok(tags) } else { Err(violations(&missing)) }
+        if missing.is_empty() {
+            Ok(tags)
+        } else {
+            Err(violations(&missing))
+        }
     }
 
     pub(super) fn page(&self) -> Result<PageRequest, ServiceError> {
-        Ok(PageRequest { max_items: self.number("MaxItems")?, marker: self.owned("Marker") })
+        Ok(PageRequest {
+            max_items: self.number("MaxItems")?,
+            marker: self.owned("Marker"),
+        })
     }
 
     /// The name of the role or user an action is about.
@@ -89,22 +112,38 @@ impl<'a> Input<'a> {
         let arns = ["PolicyArn", "OpenIDConnectProviderArn", "PolicySourceArn"];
         if let Some(role) = self.optional("RoleName") {
             let account = &self.call.account;
-            let known = self.cloud.iam.role(account, role).map(|role| role.arn.clone());
+            let known = self
+                .cloud
+                .iam
+                .role(account, role)
+                .map(|role| role.arn.clone());
             return known.unwrap_or_else(|| format!("arn:aws:iam::{account}:role/{role}"));
         }
         if let Some(user) = self.optional("UserName") {
             let account = &self.call.account;
-            let known = self.cloud.iam.user(account, user).map(|user| user.arn.clone());
+            let known = self
+                .cloud
+                .iam
+                .user(account, user)
+                .map(|user| user.arn.clone());
             return known.unwrap_or_else(|| format!("arn:aws:iam::{account}:user/{user}"));
         }
-        arns.iter().find_map(|name| self.optional(name)).unwrap_or("*").to_owned()
+        arns.iter()
+            .find_map(|name| self.optional(name))
+            .unwrap_or("*")
+            .to_owned()
     }
 }
 
 /// `RoleName` is `roleName` in messages.
 fn member(name: &str) -> String {
     let mut chars = name.chars();
-    chars.next().map(|first| first.to_ascii_lowercase()).into_iter().chain(chars).collect()
+    chars
+        .next()
+        .map(|first| first.to_ascii_lowercase())
+        .into_iter()
+        .chain(chars)
+        .collect()
 }
 
 fn violations(broken: &[String]) -> ServiceError {
@@ -113,6 +152,9 @@ fn violations(broken: &[String]) -> ServiceError {
     ServiceError::new(
         "ValidationError",
         400,
-        format!("{n} validation error{plural} detected: {}", broken.join("; ")),
+        format!(
+            "{n} validation error{plural} detected: {}",
+            broken.join("; ")
+        ),
     )
 }

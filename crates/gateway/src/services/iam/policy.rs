@@ -9,14 +9,18 @@ fn write(xml: &mut Xml, policy: &ManagedPolicy, usage: (usize, usize), full: boo
         .text("PolicyId", &policy.id)
         .text("Arn", &policy.arn)
         .text("Path", &policy.path)
-        .text("DefaultVersionId", format_args!("v{}", policy.default_version))
+        .text(
+            "DefaultVersionId",
+            format_args!("v{}", policy.default_version),
+        )
         .text("AttachmentCount", usage.0)
         .text("PermissionsBoundaryUsageCount", usage.1)
         .text("IsAttachable", true);
     if full {
         xml.optional("Description", policy.description.as_deref());
     }
-    xml.text("CreateDate", answer::time(policy.created_at)).text("UpdateDate", answer::time(policy.updated_at));
+    xml.text("CreateDate", answer::time(policy.created_at))
+        .text("UpdateDate", answer::time(policy.updated_at));
     if full {
         answer::tags(xml, &policy.tags);
     }
@@ -32,7 +36,10 @@ fn write_version(xml: &mut Xml, version: &PolicyVersion, is_default: bool, docum
 }
 
 fn usage(input: &Input<'_>, policy: &ManagedPolicy) -> (usize, usize) {
-    input.cloud.iam.policy_usage(&input.call.account, &policy.arn)
+    input
+        .cloud
+        .iam
+        .policy_usage(&input.call.account, &policy.arn)
 }
 
 pub(super) fn create(input: &Input<'_>) -> Outcome {
@@ -69,10 +76,19 @@ pub(super) fn list(input: &Input<'_>) -> Outcome {
         path_prefix: input.owned("PathPrefix"),
         page: input.page()?,
     };
-    let page = input.cloud.iam.list_policies(input.cloud, input.call, &wanted)?;
-    let policies: Vec<_> = page.items.into_iter().map(|policy| (usage(input, &policy), policy)).collect();
+    let page = input
+        .cloud
+        .iam
+        .list_policies(input.cloud, input.call, &wanted)?;
+    let policies: Vec<_> = page
+        .items
+        .into_iter()
+        .map(|policy| (usage(input, &policy), policy))
+        .collect();
     result(move |xml| {
-        xml.members("Policies", &policies, |xml, (usage, policy)| write(xml, policy, *usage, false));
+        xml.members("Policies", &policies, |xml, (usage, policy)| {
+            write(xml, policy, *usage, false)
+        });
         answer::page_end(xml, page.marker.as_deref());
     })
 }
@@ -85,27 +101,48 @@ pub(super) fn delete(input: &Input<'_>) -> Outcome {
 pub(super) fn create_version(input: &Input<'_>) -> Outcome {
     let [arn, document] = input.required(["PolicyArn", "PolicyDocument"])?;
     let as_default = input.flag("SetAsDefault");
-    let (version, is_default) =
-        input.cloud.iam.create_policy_version(input.cloud, input.call, arn, document, as_default)?;
+    let (version, is_default) = input.cloud.iam.create_policy_version(
+        input.cloud,
+        input.call,
+        arn,
+        document,
+        as_default,
+    )?;
     result(move |xml| {
-        xml.element("PolicyVersion", |xml| write_version(xml, &version, is_default, false));
+        xml.element("PolicyVersion", |xml| {
+            write_version(xml, &version, is_default, false)
+        });
     })
 }
 
 pub(super) fn get_version(input: &Input<'_>) -> Outcome {
     let [arn, id] = input.required(["PolicyArn", "VersionId"])?;
-    let (version, is_default) = input.cloud.iam.get_policy_version(input.cloud, input.call, arn, id)?;
+    let (version, is_default) =
+        input
+            .cloud
+            .iam
+            .get_policy_version(input.cloud, input.call, arn, id)?;
     result(move |xml| {
-        xml.element("PolicyVersion", |xml| write_version(xml, &version, is_default, true));
+        xml.element("PolicyVersion", |xml| {
+            write_version(xml, &version, is_default, true)
+        });
     })
 }
 
 pub(super) fn list_versions(input: &Input<'_>) -> Outcome {
     let [arn] = input.required(["PolicyArn"])?;
-    let policy = input.cloud.iam.list_policy_versions(input.cloud, input.call, arn)?;
+    let policy = input
+        .cloud
+        .iam
+        .list_policy_versions(input.cloud, input.call, arn)?;
     result(move |xml| {
         xml.members("Versions", policy.versions.iter().rev(), |xml, version| {
-            write_version(xml, version, version.number == policy.default_version, false);
+            write_version(
+                xml,
+                version,
+                version.number == policy.default_version,
+                false,
+            );
         });
         answer::page_end(xml, None);
     })
@@ -113,22 +150,42 @@ pub(super) fn list_versions(input: &Input<'_>) -> Outcome {
 
 pub(super) fn set_default(input: &Input<'_>) -> Outcome {
     let [arn, id] = input.required(["PolicyArn", "VersionId"])?;
-    done(input.cloud.iam.set_default_policy_version(input.cloud, input.call, arn, id))
+    done(
+        input
+            .cloud
+            .iam
+            .set_default_policy_version(input.cloud, input.call, arn, id),
+    )
 }
 
 pub(super) fn delete_version(input: &Input<'_>) -> Outcome {
     let [arn, id] = input.required(["PolicyArn", "VersionId"])?;
-    done(input.cloud.iam.delete_policy_version(input.cloud, input.call, arn, id))
+    done(
+        input
+            .cloud
+            .iam
+            .delete_policy_version(input.cloud, input.call, arn, id),
+    )
 }
 
 pub(super) fn tag(input: &Input<'_>) -> Outcome {
     let [arn] = input.required(["PolicyArn"])?;
-    done(input.cloud.iam.tag_policy(input.cloud, input.call, arn, input.tags()?))
+    done(
+        input
+            .cloud
+            .iam
+            .tag_policy(input.cloud, input.call, arn, input.tags()?),
+    )
 }
 
 pub(super) fn untag(input: &Input<'_>) -> Outcome {
     let [arn] = input.required(["PolicyArn"])?;
-    done(input.cloud.iam.untag_policy(input.cloud, input.call, arn, &input.list("TagKeys")))
+    done(
+        input
+            .cloud
+            .iam
+            .untag_policy(input.cloud, input.call, arn, &input.list("TagKeys")),
+    )
 }
 
 pub(super) fn list_tags(input: &Input<'_>) -> Outcome {
@@ -142,7 +199,10 @@ pub(super) fn list_tags(input: &Input<'_>) -> Outcome {
 
 pub(super) fn entities(input: &Input<'_>) -> Outcome {
     let [arn] = input.required(["PolicyArn"])?;
-    let (roles, users) = input.cloud.iam.entities_for_policy(input.cloud, input.call, arn)?;
+    let (roles, users) = input
+        .cloud
+        .iam
+        .entities_for_policy(input.cloud, input.call, arn)?;
     result(move |xml| {
         xml.texts("PolicyGroups", [""; 0]);
         xml.members("PolicyUsers", &users, |xml, (name, id)| {

@@ -47,32 +47,63 @@ pub(super) fn list(input: &Input<'_>) -> Outcome {
 
 pub(super) fn delete(input: &Input<'_>) -> Outcome {
     let [arn] = input.required(["OpenIDConnectProviderArn"])?;
-    done(input.cloud.iam.delete_provider(input.cloud, input.call, arn))
+    done(
+        input
+            .cloud
+            .iam
+            .delete_provider(input.cloud, input.call, arn),
+    )
 }
 
 pub(super) fn add_client_id(input: &Input<'_>) -> Outcome {
     let [arn, id] = input.required(["OpenIDConnectProviderArn", "ClientID"])?;
-    done(input.cloud.iam.add_client_id(input.cloud, input.call, arn, id))
+    done(
+        input
+            .cloud
+            .iam
+            .add_client_id(input.cloud, input.call, arn, id),
+    )
 }
 
 pub(super) fn remove_client_id(input: &Input<'_>) -> Outcome {
     let [arn, id] = input.required(["OpenIDConnectProviderArn", "ClientID"])?;
-    done(input.cloud.iam.remove_client_id(input.cloud, input.call, arn, id))
+    done(
+        input
+            .cloud
+            .iam
+            .remove_client_id(input.cloud, input.call, arn, id),
+    )
 }
 
 pub(super) fn set_thumbprints(input: &Input<'_>) -> Outcome {
     let [arn] = input.required(["OpenIDConnectProviderArn"])?;
-    done(input.cloud.iam.set_thumbprints(input.cloud, input.call, arn, &input.list("ThumbprintList")))
+    done(input.cloud.iam.set_thumbprints(
+        input.cloud,
+        input.call,
+        arn,
+        &input.list("ThumbprintList"),
+    ))
 }
 
 pub(super) fn tag(input: &Input<'_>) -> Outcome {
     let [arn] = input.required(["OpenIDConnectProviderArn"])?;
-    done(input.cloud.iam.tag_provider(input.cloud, input.call, arn, input.tags()?, &[]))
+    done(
+        input
+            .cloud
+            .iam
+            .tag_provider(input.cloud, input.call, arn, input.tags()?, &[]),
+    )
 }
 
 pub(super) fn untag(input: &Input<'_>) -> Outcome {
     let [arn] = input.required(["OpenIDConnectProviderArn"])?;
-    done(input.cloud.iam.tag_provider(input.cloud, input.call, arn, Vec::new(), &input.list("TagKeys")))
+    done(input.cloud.iam.tag_provider(
+        input.cloud,
+        input.call,
+        arn,
+        Vec::new(),
+        &input.list("TagKeys"),
+    ))
 }
 
 pub(super) fn list_tags(input: &Input<'_>) -> Outcome {

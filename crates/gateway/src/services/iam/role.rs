@@ -56,7 +56,11 @@ pub(super) fn create(input: &Input<'_>) -> Outcome {
 }
 
 pub(super) fn get(input: &Input<'_>) -> Outcome {
-    let role = input.cloud.iam.get_role(input.cloud, input.call, input.entity(EntityKind::Role)?)?;
+    let role =
+        input
+            .cloud
+            .iam
+            .get_role(input.cloud, input.call, input.entity(EntityKind::Role)?)?;
     let trust = role.trust.printed(&input.cloud.iam);
     result(move |xml| {
         xml.element("Role", |xml| write(xml, &role, &trust, Detail::Full));
@@ -65,10 +69,21 @@ pub(super) fn get(input: &Input<'_>) -> Outcome {
 
 pub(super) fn list(input: &Input<'_>) -> Outcome {
     let iam = &input.cloud.iam;
-    let page = iam.list_roles(input.cloud, input.call, input.optional("PathPrefix"), &input.page()?)?;
-    let roles: Vec<_> = page.items.into_iter().map(|role| (role.trust.printed(iam), role)).collect();
+    let page = iam.list_roles(
+        input.cloud,
+        input.call,
+        input.optional("PathPrefix"),
+        &input.page()?,
+    )?;
+    let roles: Vec<_> = page
+        .items
+        .into_iter()
+        .map(|role| (role.trust.printed(iam), role))
+        .collect();
     result(move |xml| {
-        xml.members("Roles", &roles, |xml, (trust, role)| write(xml, role, trust, Detail::Listed));
+        xml.members("Roles", &roles, |xml, (trust, role)| {
+            write(xml, role, trust, Detail::Listed)
+        });
         answer::page_end(xml, page.marker.as_deref());
     })
 }
@@ -79,14 +94,21 @@ pub(super) fn update(input: &Input<'_>) -> Outcome {
         description: input.owned("Description"),
         max_session_seconds: input.number("MaxSessionDuration")?,
     };
-    input.cloud.iam.update_role(input.cloud, input.call, name, update)?;
+    input
+        .cloud
+        .iam
+        .update_role(input.cloud, input.call, name, update)?;
     // Model: an empty result, not none.
     result(|_| {})
 }
 
 pub(super) fn update_description(input: &Input<'_>) -> Outcome {
     let [name, description] = input.required(["RoleName", "Description"])?;
-    let role = input.cloud.iam.update_role_description(input.cloud, input.call, name, description)?;
+    let role =
+        input
+            .cloud
+            .iam
+            .update_role_description(input.cloud, input.call, name, description)?;
     let trust = role.trust.printed(&input.cloud.iam);
     result(move |xml| {
         xml.element("Role", |xml| write(xml, &role, &trust, Detail::Full));
@@ -95,16 +117,29 @@ pub(super) fn update_description(input: &Input<'_>) -> Outcome {
 
 pub(super) fn update_trust(input: &Input<'_>) -> Outcome {
     let [name, document] = input.required(["RoleName", "PolicyDocument"])?;
-    done(input.cloud.iam.update_trust(input.cloud, input.call, name, document))
+    done(
+        input
+            .cloud
+            .iam
+            .update_trust(input.cloud, input.call, name, document),
+    )
 }
 
 pub(super) fn delete(input: &Input<'_>) -> Outcome {
-    done(input.cloud.iam.delete_role(input.cloud, input.call, input.entity(EntityKind::Role)?))
+    done(
+        input
+            .cloud
+            .iam
+            .delete_role(input.cloud, input.call, input.entity(EntityKind::Role)?),
+    )
 }
 
 /// There are no instance profiles here; tools ask before they delete a role.
 pub(super) fn instance_profiles(input: &Input<'_>) -> Outcome {
-    input.cloud.iam.get_role(input.cloud, input.call, input.entity(EntityKind::Role)?)?;
+    input
+        .cloud
+        .iam
+        .get_role(input.cloud, input.call, input.entity(EntityKind::Role)?)?;
     result(|xml| {
         xml.texts("InstanceProfiles", [""; 0]);
         answer::page_end(xml, None);

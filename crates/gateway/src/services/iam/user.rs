@@ -36,14 +36,22 @@ pub(super) fn create(input: &Input<'_>) -> Outcome {
 }
 
 pub(super) fn get(input: &Input<'_>) -> Outcome {
-    let user = input.cloud.iam.get_user(input.cloud, input.call, input.optional("UserName"))?;
+    let user = input
+        .cloud
+        .iam
+        .get_user(input.cloud, input.call, input.optional("UserName"))?;
     result(move |xml| {
         xml.element("User", |xml| write(xml, &user, true));
     })
 }
 
 pub(super) fn list(input: &Input<'_>) -> Outcome {
-    let page = input.cloud.iam.list_users(input.cloud, input.call, input.optional("PathPrefix"), &input.page()?)?;
+    let page = input.cloud.iam.list_users(
+        input.cloud,
+        input.call,
+        input.optional("PathPrefix"),
+        &input.page()?,
+    )?;
     result(move |xml| {
         xml.members("Users", &page.items, |xml, user| write(xml, user, false));
         answer::page_end(xml, page.marker.as_deref());
@@ -51,12 +59,21 @@ pub(super) fn list(input: &Input<'_>) -> Outcome {
 }
 
 pub(super) fn delete(input: &Input<'_>) -> Outcome {
-    done(input.cloud.iam.delete_user(input.cloud, input.call, input.entity(EntityKind::User)?))
+    done(
+        input
+            .cloud
+            .iam
+            .delete_user(input.cloud, input.call, input.entity(EntityKind::User)?),
+    )
 }
 
 /// There are no groups here; tools ask before they delete a user.
 pub(super) fn groups(input: &Input<'_>) -> Outcome {
-    input.cloud.iam.get_user(input.cloud, input.call, Some(input.entity(EntityKind::User)?))?;
+    input.cloud.iam.get_user(
+        input.cloud,
+        input.call,
+        Some(input.entity(EntityKind::User)?),
+    )?;
     result(|xml| {
         xml.texts("Groups", [""; 0]);
         answer::page_end(xml, None);
@@ -68,7 +85,11 @@ fn status(key: &AccessKey) -> &'static str {
 }
 
 pub(super) fn create_key(input: &Input<'_>) -> Outcome {
-    let key = input.cloud.iam.create_access_key(input.cloud, input.call, input.optional("UserName"))?;
+    let key =
+        input
+            .cloud
+            .iam
+            .create_access_key(input.cloud, input.call, input.optional("UserName"))?;
     result(move |xml| {
         xml.element("AccessKey", |xml| {
             xml.text("UserName", &key.user_name)
@@ -81,7 +102,11 @@ pub(super) fn create_key(input: &Input<'_>) -> Outcome {
 }
 
 pub(super) fn list_keys(input: &Input<'_>) -> Outcome {
-    let keys = input.cloud.iam.list_access_keys(input.cloud, input.call, input.optional("UserName"))?;
+    let keys =
+        input
+            .cloud
+            .iam
+            .list_access_keys(input.cloud, input.call, input.optional("UserName"))?;
     result(move |xml| {
         xml.members("AccessKeyMetadata", &keys, |xml, key| {
             xml.text("UserName", &key.user_name)
@@ -96,10 +121,20 @@ pub(super) fn list_keys(input: &Input<'_>) -> Outcome {
 pub(super) fn update_key(input: &Input<'_>) -> Outcome {
     let [id, status] = input.required(["AccessKeyId", "Status"])?;
     let user = input.optional("UserName");
-    done(input.cloud.iam.update_access_key(input.cloud, input.call, user, id, status == "Active"))
+    done(
+        input
+            .cloud
+            .iam
+            .update_access_key(input.cloud, input.call, user, id, status == "Active"),
+    )
 }
 
 pub(super) fn delete_key(input: &Input<'_>) -> Outcome {
     let [id] = input.required(["AccessKeyId"])?;
-    done(input.cloud.iam.delete_access_key(input.cloud, input.call, input.optional("UserName"), id))
+    done(
+        input
+            .cloud
+            .iam
+            .delete_access_key(input.cloud, input.call, input.optional("UserName"), id),
+    )
 }

@@ -15,7 +15,9 @@ use super::{
 
 /// ISO 8601 in UTC, whole seconds.
 fn time(at: Timestamp) -> String {
-    Timestamp::from_second(at.as_second()).unwrap_or(at).to_string()
+    Timestamp::from_second(at.as_second())
+        .unwrap_or(at)
+        .to_string()
 }
 
 fn credentials(xml: &mut Xml, session: &Session) {
@@ -29,7 +31,8 @@ fn credentials(xml: &mut Xml, session: &Session) {
 
 fn assumed_role_user(xml: &mut Xml, session: &Session) {
     xml.element("AssumedRoleUser", |xml| {
-        xml.text("AssumedRoleId", &session.assumed_role_id).text("Arn", &session.assumed_role_arn);
+        xml.text("AssumedRoleId", &session.assumed_role_id)
+            .text("Arn", &session.assumed_role_arn);
     });
 }
 
@@ -38,37 +41,54 @@ pub(super) fn assumed(call: &Call, session: &Session) -> Response<Bytes> {
         assumed_role_user(xml, session);
         credentials(xml, session);
         xml.optional("PackedPolicySize", session.packed_policy_size)
-            .optional("SourceIdentity", session.identity.source_identity.as_deref());
+            .optional(
+                "SourceIdentity",
+                session.identity.source_identity.as_deref(),
+            );
     })
 }
 
 pub(super) fn web_identity(call: &Call, answer: &WebIdentitySession) -> Response<Bytes> {
-    query::result(FRAME, "AssumeRoleWithWebIdentity", &call.request_id, |xml| {
-        xml.text("SubjectFromWebIdentityToken", &answer.subject).text("Audience", &answer.audience);
-        assumed_role_user(xml, &answer.session);
-        credentials(xml, &answer.session);
-        xml.text("Provider", &answer.provider)
-            .optional("PackedPolicySize", answer.session.packed_policy_size)
-            .optional("SourceIdentity", answer.session.identity.source_identity.as_deref());
-    })
+    query::result(
+        FRAME,
+        "AssumeRoleWithWebIdentity",
+        &call.request_id,
+        |xml| {
+            xml.text("SubjectFromWebIdentityToken", &answer.subject)
+                .text("Audience", &answer.audience);
+            assumed_role_user(xml, &answer.session);
+            credentials(xml, &answer.session);
+            xml.text("Provider", &answer.provider)
+                .optional("PackedPolicySize", answer.session.packed_policy_size)
+                .optional(
+                    "SourceIdentity",
+                    answer.session.identity.source_identity.as_deref(),
+                );
+        },
+    )
 }
 
 pub(super) fn caller_identity(call: &Call) -> Response<Bytes> {
     let identity = CallerIdentity::from(&call.identity);
     query::result(FRAME, "GetCallerIdentity", &call.request_id, |xml| {
-        xml.text("Arn", identity.arn).text("UserId", identity.user_id).text("Account", identity.account);
+        xml.text("Arn", identity.arn)
+            .text("UserId", identity.user_id)
+            .text("Account", identity.account);
     })
 }
 
 pub(super) fn session_token(call: &Call, session: &Session) -> Response<Bytes> {
-    query::result(FRAME, "GetSessionToken", &call.request_id, |xml| credentials(xml, session))
+    query::result(FRAME, "GetSessionToken", &call.request_id, |xml| {
+        credentials(xml, session)
+    })
 }
 
 pub(super) fn federation_token(call: &Call, answer: &FederatedSession) -> Response<Bytes> {
     query::result(FRAME, "GetFederationToken", &call.request_id, |xml| {
         credentials(xml, &answer.session);
         xml.element("FederatedUser", |xml| {
-            xml.text("FederatedUserId", &answer.session.assumed_role_id).text("Arn", &answer.session.assumed_role_arn);
+            xml.text("FederatedUserId", &answer.session.assumed_role_id)
+                .text("Arn", &answer.session.assumed_role_arn);
         })
         .text("PackedPolicySize", answer.packed_policy_size);
     })
@@ -81,7 +101,12 @@ pub(super) fn account(call: &Call, account: &str) -> Response<Bytes> {
 }
 
 pub(super) fn decoded(call: &Call, message: &str) -> Response<Bytes> {
-    query::result(FRAME, "DecodeAuthorizationMessage", &call.request_id, |xml| {
-        xml.text("DecodedMessage", message);
-    })
+    query::result(
+        FRAME,
+        "DecodeAuthorizationMessage",
+        &call.request_id,
+        |xml| {
+            xml.text("DecodedMessage", message);
+        },
+    )
 }

@@ -44,15 +44,23 @@ pub fn handle(cloud: &Arc<Cloud>, call: Call, request: Request<Bytes>) -> Respon
             .decode_authorization_message(cloud, &call, params.get("EncodedMessage"))
             .map(|message| answer::decoded(&call, &message)),
         _ => {
-            let text = format!("Could not find operation {action} for version {}", FRAME.version);
-            return query::fault(&ServiceError::new("InvalidAction", 400, text), &call.request_id);
+            let text = format!(
+                "Could not find operation {action} for version {}",
+                FRAME.version
+            );
+            return query::fault(
+                &ServiceError::new("InvalidAction", 400, text),
+                &call.request_id,
+            );
         }
     };
     let mut response = answer
         .unwrap_or_else(|refusal| error(&refusal, &call.request_id))
         .recorded(format!("sts:{action}"), resource);
     if let Some(id) = extended_request_id(cloud, &call) {
-        response.headers_mut().insert("x-amz-sts-extended-request-id", id);
+        response
+            .headers_mut()
+            .insert("x-amz-sts-extended-request-id", id);
     }
     response
 }
@@ -64,12 +72,25 @@ pub fn error(error: &ServiceError, request_id: &str) -> Response<Bytes> {
 
 /// Snapshot: base64 of `1:us-east-2:S:1763579652304:R:1Qdxo2gT`.
 fn extended_request_id(cloud: &Cloud, call: &Call) -> Option<HeaderValue> {
-    let tail: String = call.request_id.chars().filter(char::is_ascii_alphanumeric).take(8).collect();
-    let plain = format!("1:{}:S:{}:R:{tail}", call.region, cloud.now().as_millisecond());
+    let tail: String = call
+        .request_id
+        .chars()
+        .filter(char::is_ascii_alphanumeric)
+        .take(8)
+        .collect();
+    let plain = format!(
+        "1:{}:S:{}:R:{tail}",
+        call.region,
+        cloud.now().as_millisecond()
+    );
     HeaderValue::from_str(&STANDARD.encode(plain)).ok()
 }
 
-fn assume_role(cloud: &Cloud, call: &Call, params: &Params<'_>) -> Result<Response<Bytes>, ServiceError> {
+fn assume_role(
+    cloud: &Cloud,
+    call: &Call,
+    params: &Params<'_>,
+) -> Result<Response<Bytes>, ServiceError> {
     let duration_seconds = parameters::number(params, "DurationSeconds")?;
     let policy_arns = parameters::policy_arns(params);
     let tags = parameters::tags(params)?;
@@ -107,7 +128,11 @@ fn assume_role(cloud: &Cloud, call: &Call, params: &Params<'_>) -> Result<Respon
     Ok(answer::assumed(call, &session))
 }
 
-fn assume_role_with_web_identity(cloud: &Cloud, call: &Call, params: &Params<'_>) -> Result<Response<Bytes>, ServiceError> {
+fn assume_role_with_web_identity(
+    cloud: &Cloud,
+    call: &Call,
+    params: &Params<'_>,
+) -> Result<Response<Bytes>, ServiceError> {
     let request = WebIdentity {
         role_arn: params.owned("RoleArn"),
         session_name: params.owned("RoleSessionName"),
@@ -116,17 +141,27 @@ fn assume_role_with_web_identity(cloud: &Cloud, call: &Call, params: &Params<'_>
         policy: params.owned("Policy"),
         policy_arns: parameters::policy_arns(params),
     };
-    let session = cloud.sts.assume_role_with_web_identity(cloud, call, request)?;
+    let session = cloud
+        .sts
+        .assume_role_with_web_identity(cloud, call, request)?;
     Ok(answer::web_identity(call, &session))
 }
 
-fn session_token(cloud: &Cloud, call: &Call, params: &Params<'_>) -> Result<Response<Bytes>, ServiceError> {
+fn session_token(
+    cloud: &Cloud,
+    call: &Call,
+    params: &Params<'_>,
+) -> Result<Response<Bytes>, ServiceError> {
     let duration_seconds = parameters::number(params, "DurationSeconds")?;
     let session = cloud.sts.session_token(cloud, call, duration_seconds)?;
     Ok(answer::session_token(call, &session))
 }
 
-fn federation_token(cloud: &Cloud, call: &Call, params: &Params<'_>) -> Result<Response<Bytes>, ServiceError> {
+fn federation_token(
+    cloud: &Cloud,
+    call: &Call,
+    params: &Params<'_>,
+) -> Result<Response<Bytes>, ServiceError> {
     let request = Federation {
         name: params.owned("Name"),
         duration_seconds: parameters::number(params, "DurationSeconds")?,

@@ -11,16 +11,25 @@ use super::Params;
 pub(super) fn number(params: &Params<'_>, name: &str) -> Result<Option<i64>, ServiceError> {
     match params.get(name) {
         None => Ok(None),
-        Some("") => Err(ServiceError::new("MalformedInput", 400, "missing value for decimal type")),
-        Some(text) => match text.parse::<i32>() {
-            Ok(number) => Ok(Some(number.into())),
-            Err(_) => Err(ServiceError::new("MalformedInput", 400, "").because(format!("{name} is `{text}`"))),
-        },
+        Some("") => Err(ServiceError::new(
+            "MalformedInput",
+            400,
+            "missing value for decimal type",
+        )),
+        Some(text) => {
+            match text.parse::<i32>() {
+                Ok(number) => Ok(Some(number.into())),
+                Err(_) => Err(ServiceError::new("MalformedInput", 400, "")
+                    .because(format!("{name} is `{text}`"))),
+            }
+        }
     }
 }
 
 pub(super) fn duration(seconds: Option<i64>) -> Option<Duration> {
-    seconds.and_then(|seconds| u64::try_from(seconds).ok()).map(Duration::from_secs)
+    seconds
+        .and_then(|seconds| u64::try_from(seconds).ok())
+        .map(Duration::from_secs)
 }
 
 pub(super) fn list(params: &Params<'_>, name: &str) -> Vec<String> {
@@ -29,7 +38,11 @@ pub(super) fn list(params: &Params<'_>, name: &str) -> Vec<String> {
 
 /// `PolicyArns.member.1.arn`.
 pub(super) fn policy_arns(params: &Params<'_>) -> Vec<String> {
-    params.structures("PolicyArns").iter().filter_map(|member| member.owned("arn")).collect()
+    params
+        .structures("PolicyArns")
+        .iter()
+        .filter_map(|member| member.owned("arn"))
+        .collect()
 }
 
 /// `Tags.member.1.Key` and `….Value`. A member without one of them breaks the model.
@@ -58,14 +71,26 @@ mod tests {
 
     #[test]
     fn numbers_as_sts_reads_them() {
-        let read = |text: &str| number(&Params::parse(format!("DurationSeconds={text}").as_bytes()), "DurationSeconds");
+        let read = |text: &str| {
+            number(
+                &Params::parse(format!("DurationSeconds={text}").as_bytes()),
+                "DurationSeconds",
+            )
+        };
         assert_eq!(read("%2B900").unwrap(), Some(900));
         assert_eq!(read("0900").unwrap(), Some(900));
         assert_eq!(read("-1").unwrap(), Some(-1));
         for text in ["abc", "900.0", "2147483648", "%20900"] {
             let error = read(text).unwrap_err();
-            assert_eq!((&*error.code, &*error.message), ("MalformedInput", ""), "{text}");
+            assert_eq!(
+                (&*error.code, &*error.message),
+                ("MalformedInput", ""),
+                "{text}"
+            );
         }
-        assert_eq!(read("").unwrap_err().message, "missing value for decimal type");
+        assert_eq!(
+            read("").unwrap_err().message,
+            "missing value for decimal type"
+        );
     }
 }
