@@ -24,6 +24,7 @@ pub(crate) fn run() -> i32 {
         events,
         settling: Vec::new(),
         waiting: Vec::new(),
+        killing: false,
         refused: String::new(),
     };
     while helper.turn() {}
@@ -45,6 +46,8 @@ struct Helper {
     settling: Vec<Settling>,
     /// Who waits for the last process to end.
     waiting: Vec<OwnedFd>,
+    /// Everything is being killed, what is born meanwhile included.
+    killing: bool,
     /// Why the last process was not taken.
     refused: String,
 }
@@ -71,7 +74,11 @@ impl Helper {
                 }
                 None => true,
             });
+        if self.killing {
+            self.tracer.kill_all();
+        }
         if self.tracer.is_empty() {
+            self.killing = false;
             for reply in self.waiting.drain(..) {
                 answer(&reply, &Answer::default());
             }
@@ -111,7 +118,7 @@ impl Helper {
             }
             wire::WAIT => self.waiting.push(reply),
             wire::KILL => {
-                self.tracer.kill_all();
+                self.killing = true;
                 self.waiting.push(reply);
             }
             wire::LIST => answer(

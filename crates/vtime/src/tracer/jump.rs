@@ -114,8 +114,12 @@ impl Tracer {
                 match self.after_move(&mut thread, monotonic) {
                     Was::Waiting { moved } => waits += usize::from(moved),
                     Was::Running => {
+                        if monotonic <= 0 {
+                            self.threads.insert(tid, thread);
+                            continue;
+                        }
                         thread.stale = STALE_CALLS;
-                        thread.stale_by += monotonic.max(0);
+                        thread.stale_by += monotonic;
                         if stale.insert(thread.process) {
                             self.write_watch(&thread, true);
                         }
@@ -124,6 +128,7 @@ impl Tracer {
             }
             self.threads.insert(tid, thread);
         }
+        self.forget_ended();
         Moved {
             threads: held.len(),
             waits,

@@ -137,7 +137,9 @@ impl Tracer {
         }
         let Some(stub) = &process.stub else { return };
         let words = to_bytes([wall[0], wall[1], monotonic[0], monotonic[1]]);
-        if let Err(error) = sys::poke(thread.tid, stub.address + stub::OFFSETS, &words) {
+        if let Err(error) = sys::poke(thread.tid, stub.address + stub::OFFSETS, &words)
+            && error.raw_os_error() != Some(libc::ESRCH)
+        {
             eprintln!(
                 "vtime: cannot set the clock of process {}: {error}",
                 thread.process

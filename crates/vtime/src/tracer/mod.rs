@@ -122,6 +122,8 @@ pub(crate) struct Tracer {
     timerfds: bool,
     /// The vDSO is the same in every program of a kernel: parsed once.
     image: Option<Image>,
+    /// Threads that ended while they were lent; see `timers`.
+    ended: Vec<i32>,
     log: bool,
 }
 
@@ -242,6 +244,13 @@ impl Tracer {
             }
         }
         self.threads.insert(tid, thread);
+        self.forget_ended();
+    }
+
+    fn forget_ended(&mut self) {
+        for tid in std::mem::take(&mut self.ended) {
+            self.forget(tid);
+        }
     }
 
     /// Handles one stop. Gives the signal to go on with, or nothing when the thread stays stopped.

@@ -4,6 +4,7 @@ use super::memory::{split, to_bytes};
 use super::{Thread, Tracer};
 use crate::proc;
 use crate::sys::{self, SECOND, TimerValue};
+use std::cell::Cell;
 use std::os::fd::{AsRawFd, OwnedFd};
 
 const TFD_TIMER_ABSTIME: i32 = 1;
@@ -25,16 +26,23 @@ impl Tracer {
         let mut borrowed: Vec<OwnedFd> = Vec::new();
         for (pid, _) in self.processes() {
             let numbers = proc::timerfds(pid);
-            let Some(pidfd) = (!numbers.is_empty())
-                .then(|| sys::pidfd(pid).ok())
-                .flatten()
-            else {
+            if numbers.is_empty() {
                 continue;
+            }
+            let Ok(pidfd) = sys::pidfd(pid) else {
+                continue; // it has ended
             };
-            for fd in numbers
-                .into_iter()
-                .filter_map(|n| sys::borrow_descriptor(&pidfd, n).ok())
-            {
+            for number in numbers {
+                let fd = match sys::borrow_descriptor(&pidfd, number) {
+                    Ok(fd) => fd,
+                    Err(error) if error.raw_os_error() == Some(libc::EPERM) => {
+                        eprintln!(
+                            "vtime: a timer of process {pid} keeps real time: pidfd_getfd is not permitted here"
+                        );
+                        continue;
+                    }
+                    Err(_) => continue, // closed, or ended
+                };
                 let same = |other: &OwnedFd| {
                     sys::same_file(other.as_raw_fd(), fd.as_raw_fd()) == Some(true)
                 };
@@ -88,6 +96,9 @@ impl Tracer {
                 moved += usize::from(lent.move_timer(id, clock, by));
             }
         }
+        if lent.ended.get() {
+            self.ended.push(thread.tid);
+        }
         moved
     }
 }
@@ -138,6 +149,8 @@ struct Lent {
     syscall: u64,
     memory: u64,
     saved: [u8; 32],
+    /// It was killed meanwhile.
+    ended: Cell<bool>,
 }
 
 impl Lent {
@@ -150,6 +163,7 @@ impl Lent {
             syscall,
             memory,
             saved,
+            ended: Cell::new(false),
         })
     }
 
@@ -163,12 +177,16 @@ impl Lent {
         (regs.rip, regs.rax, regs.orig_rax) = (self.syscall, nr as u64, u64::MAX);
         (regs.rdi, regs.rsi, regs.rdx, regs.r10) = (args[0], args[1], args[2], args[3]);
         sys::set_registers(tid, &regs).ok()?;
+        let mut stopped = false;
         let result = loop {
             sys::step(tid).ok()?;
             let status = sys::wait_for(tid)?;
             if status.ended() {
+                self.ended.set(true);
                 return None;
             }
+            // The one signal that nobody can block: kept for later.
+            stopped |= status.event() == 0 && status.signal() == libc::SIGSTOP;
             // The filter stops at some of these calls, and an interruption may come late: step on.
             if status.event() == 0 && status.signal() == libc::SIGTRAP {
                 break sys::registers(tid).ok()?.rax as i64;
@@ -176,6 +194,9 @@ impl Lent {
         };
         sys::set_registers(tid, &before).ok()?;
         sys::set_signal_mask(tid, mask).ok()?;
+        if stopped {
+            let _ = sys::kill(tid, libc::SIGSTOP);
+        }
         Some(result)
     }
 
