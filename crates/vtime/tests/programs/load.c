@@ -4,12 +4,15 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/syscall.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -40,6 +43,16 @@ static void nap(int kind, i64 ns) {
     case 3: r = poll(&p, 1, ns / 1000000); break;
     case 4: r = epoll_wait(ep, &e, 1, ns / 1000000); break;
     case 5: r = syscall(SYS_futex, &word, 0 | 128, 0, &t, 0, 0); r = r < 0 && errno == ETIMEDOUT ? 0 : -1; break;
+    case 6: case 7: { // a timer descriptor, relative and absolute
+        static __thread int fd[2]; uint64_t n; struct itimerspec i = {{0, 0}, spec(kind == 6 ? ns : now(0) + ns)};
+        if (!fd[0]) fd[0] = timerfd_create(CLOCK_MONOTONIC, 0), fd[1] = timerfd_create(CLOCK_REALTIME, 0);
+        if (kind == 6 && !ns) { r = 0; break; } // 0 disarms
+        timerfd_settime(fd[kind - 6], kind == 6 ? 0 : TFD_TIMER_ABSTIME, &i, 0); r = read(fd[kind - 6], &n, 8) == 8 && n == 1 ? 0 : -1; break; }
+    case 8: { // a POSIX timer
+        timer_t timer; struct sigevent e = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGUSR1}; int sig; sigset_t s;
+        ((int *)&e)[4] = syscall(SYS_gettid); struct itimerspec i = {{0, 0}, spec(ns)}; sigemptyset(&s); sigaddset(&s, SIGUSR1);
+        if (!ns) { r = 0; break; }
+        r = timer_create(CLOCK_MONOTONIC, &e, &timer) || timer_settime(timer, 0, &i, 0) || sigwait(&s, &sig) || timer_delete(timer) ? -1 : 0; break; }
     default: t = spec(now(1) + ns); r = syscall(SYS_futex, &word, 9 | 128, 0, &t, 0, -1); r = r < 0 && errno == ETIMEDOUT ? 0 : -1;
     }
     if (r) fail("a wait was interrupted", kind);
@@ -67,7 +80,8 @@ static void *event_loop(void *arg) {
 static void *reader(void *arg) { (void)arg; while (spin) { check(0); check(1); } return 0; }
 int main(int argc, char **argv) {
     pthread_t t[16]; int n = 0; count = argc > 1 ? atoi(argv[1]) : 100; setvbuf(stdout, 0, _IOLBF, 0);
-    for (long k = 0; k < 7; k++) pthread_create(t + n++, 0, sleeper, (void *)k);
+    sigset_t s; sigemptyset(&s); sigaddset(&s, SIGUSR1); pthread_sigmask(SIG_BLOCK, &s, 0);
+    for (long k = 0; k < 10; k++) pthread_create(t + n++, 0, sleeper, (void *)k);
     for (long k = 0; k < 2; k++) pthread_create(t + n++, 0, event_loop, 0);
     int sleepers = n; pthread_create(t + n++, 0, reader, 0); puts("ready");
     for (int i = 0; i < sleepers; i++) pthread_join(t[i], 0);
