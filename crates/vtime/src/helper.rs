@@ -13,6 +13,7 @@ const COMMIT_LIMIT: Duration = Duration::from_secs(30);
 
 /// Runs until the embedding program ends or says so; gives the exit code. Whatever is still traced then is killed.
 pub(crate) fn run() -> i32 {
+    sys::close_inherited();
     sys::new_session();
     let (Ok(door), Ok(events)) = (sys::take_door(), sys::child_events()) else {
         return 1;

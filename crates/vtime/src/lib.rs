@@ -38,6 +38,8 @@ mod sys;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod tracer;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod vdso;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod waits;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod wire;
@@ -50,10 +52,8 @@ use group as support;
 
 mod error;
 mod report;
-mod vdso;
 
-pub use error::{Error, Unsupported};
+pub use error::{Error, Unsupported, VdsoError};
 pub use group::Group;
 pub use report::{Commit, Offset, Process, Report, Settled};
 pub use support::supported;
-pub use vdso::VdsoError;

@@ -1,6 +1,6 @@
 //! Can it work here, and if not, why?
 
-use crate::error::{Error, Unsupported};
+use crate::error::{Error, Unsupported, VdsoError};
 use crate::{Group, proc, stub, sys, vdso};
 use std::fs;
 use std::io;
@@ -17,7 +17,7 @@ pub fn supported() -> Result<(), Unsupported> {
 /// What can be known without trying: the vDSO and Yama.
 pub(crate) fn check_system() -> Result<(), Unsupported> {
     let maps = fs::read_to_string("/proc/self/maps").map_err(Unsupported::Tracer)?;
-    let range = vdso::range_in_maps(&maps).ok_or(vdso::VdsoError::None)?;
+    let range = vdso::range_in_maps(&maps).ok_or(VdsoError::None)?;
     let mut image = vec![0; (range.end - range.start) as usize];
     sys::peek(std::process::id() as i32, range.start, &mut image).map_err(Unsupported::Refused)?;
     vdso::parse(&image, stub::bytes().len())?;

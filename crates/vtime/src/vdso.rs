@@ -1,29 +1,8 @@
 //! The vDSO: the small library that the kernel maps into each program and that reads the clocks without a system call.
 //! Here its ELF image is parsed and the places found where the stub goes and which symbols lead to it.
 
+use crate::error::VdsoError;
 use std::ops::Range;
-
-/// Why an image cannot be redirected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum VdsoError {
-    /// The program has no vDSO (`vdso=0` on the kernel's command line, or a kernel without one).
-    #[error("the program has no vDSO")]
-    None,
-    /// Not a 64-bit x86 ELF image: a 32-bit program.
-    #[error("the vDSO is not that of a 64-bit x86 program")]
-    NotX86_64,
-    /// The image is not what the ELF specification says.
-    #[error("the vDSO's ELF image is damaged: {0}")]
-    Damaged(&'static str),
-    /// The zero padding behind the image is too short for the stub.
-    #[error("no room behind the vDSO: {room} bytes of padding, {needed} needed")]
-    NoPadding {
-        /// Bytes between the end of the image and the end of its page.
-        room: usize,
-        /// Bytes that the stub and its slots need.
-        needed: usize,
-    },
-}
 
 /// The clock functions that are redirected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

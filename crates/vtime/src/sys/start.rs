@@ -36,6 +36,12 @@ pub(crate) fn take_door() -> io::Result<OwnedFd> {
     }
 }
 
+/// Closes what the embedding program left open for its children: it may wait for the other ends to be closed.
+pub(crate) fn close_inherited() {
+    // SAFETY: called before this process has opened anything of its own; only the numbers above stderr are closed.
+    unsafe { libc::close_range(3, libc::c_uint::MAX, 0) };
+}
+
 /// Makes this process a session of its own, so that no terminal signal reaches it.
 pub(crate) fn new_session() {
     // SAFETY: no memory is involved; fails harmlessly when it is one already.

@@ -1,10 +1,11 @@
 //! The stub in a traced program: put in at exec, found after fork, its offsets, watch and scratch slots written.
 
 use super::{Process, Thread, Tracer};
+use crate::error::VdsoError;
 use crate::proc;
 use crate::stub;
 use crate::sys::{self, SECOND};
-use crate::vdso::{self, Function, Image, VdsoError};
+use crate::vdso::{self, Function, Image};
 use std::ops::Range;
 
 /// Length of a scratch slot: an `itimerspec`.
