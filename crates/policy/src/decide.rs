@@ -70,20 +70,52 @@ struct Voice {
     allow: Option<Grant>,
 }
 
-/// Does the statement match, and how closely does it name the caller? Policies of principals name nobody.
+/// Where a policy hangs, which decides what its `Principal` elements mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reading {
+    /// On the caller: it names nobody and speaks of the caller alone.
+    OnCaller,
+    /// On the resource: only statements that name the caller speak of it.
+    OnResource {
+        /// The caller has a permissions boundary.
+        bounded: bool,
+    },
+}
+
+impl Reading {
+    pub(crate) fn on_resource(policies: &Policies) -> Self {
+        Reading::OnResource {
+            bounded: policies.boundary.is_some(),
+        }
+    }
+}
+
+/// How closely the statement names the caller; `None` when it does not.
+pub(crate) fn named(statement: &Statement, caller: &Principal, reading: Reading) -> Option<Grant> {
+    let Reading::OnResource { bounded } = reading else {
+        return Some(Grant::Direct);
+    };
+    // A Deny with NotPrincipal spares nobody who has a permissions boundary (docs).
+    let not = statement
+        .principals
+        .as_ref()
+        .is_some_and(|listed| listed.not);
+    if bounded && not && statement.effect == Effect::Deny && caller.account().is_some() {
+        return Some(Grant::Role);
+    }
+    statement.grant(caller)
+}
+
+/// Does the statement match, and how closely does it name the caller?
 pub(crate) fn matching(
     statement: &Statement,
     request: &Request,
-    names_callers: bool,
+    reading: Reading,
 ) -> Option<Grant> {
     if !statement.covers_action(&request.action) {
         return None;
     }
-    let grant = if names_callers {
-        statement.grant(&request.principal)?
-    } else {
-        Grant::Direct
-    };
+    let grant = named(statement, &request.principal, reading)?;
     let rest = statement.covers_resource(&request.resource, &request.context)
         && statement.conditions_hold(&request.context);
     rest.then_some(grant)
@@ -92,12 +124,12 @@ pub(crate) fn matching(
 fn listen<'a>(
     policies: impl IntoIterator<Item = &'a Policy>,
     request: &Request,
-    names_callers: bool,
+    reading: Reading,
 ) -> Voice {
     let mut voice = Voice::default();
     for policy in policies {
         for statement in policy.document.statements() {
-            if let Some(grant) = matching(statement, request, names_callers) {
+            if let Some(grant) = matching(statement, request, reading) {
                 match statement.effect {
                     Effect::Deny => voice.deny = true,
                     Effect::Allow => voice.allow = voice.allow.max(Some(grant)),
@@ -128,13 +160,14 @@ pub fn evaluate(request: &Request, policies: &Policies) -> (Decision, DecidedBy)
     // Services, web identities and nobody have no policies of their own.
     let has_policies = principal.account().is_some();
 
-    let resource = listen(&policies.resource, request, true);
+    let on_resource = Reading::on_resource(policies);
+    let resource = listen(&policies.resource, request, on_resource);
     let (mut identity, mut boundary, mut session) =
         (Voice::default(), Voice::default(), Voice::default());
     if has_policies {
-        identity = listen(&policies.identity, request, false);
-        boundary = listen(&policies.boundary, request, false);
-        session = listen(&policies.session, request, false);
+        identity = listen(&policies.identity, request, Reading::OnCaller);
+        boundary = listen(&policies.boundary, request, Reading::OnCaller);
+        session = listen(&policies.session, request, Reading::OnCaller);
     }
 
     let mut scp = Voice {
@@ -142,14 +175,14 @@ pub fn evaluate(request: &Request, policies: &Policies) -> (Decision, DecidedBy)
         allow: Some(Grant::Direct),
     };
     if under_scps(principal) {
-        scp = levels(&policies.scps, request, false);
+        scp = levels(&policies.scps, request, Reading::OnCaller);
     }
     let mut rcp = Voice {
         deny: false,
         allow: Some(Grant::Direct),
     };
     if !principal.is_service_linked() {
-        rcp = levels(&policies.rcps, request, true);
+        rcp = levels(&policies.rcps, request, on_resource);
     }
 
     // 1: an explicit deny anywhere; which one AWS names is not documented.
@@ -208,13 +241,13 @@ pub fn evaluate(request: &Request, policies: &Policies) -> (Decision, DecidedBy)
     (Decision::Allow, granted_by)
 }
 
-fn levels(levels: &[Vec<Policy>], request: &Request, names_callers: bool) -> Voice {
+fn levels(levels: &[Vec<Policy>], request: &Request, reading: Reading) -> Voice {
     let mut all = Voice {
         deny: false,
         allow: Some(Grant::Direct),
     };
     for level in levels {
-        let voice = listen(level, request, names_callers);
+        let voice = listen(level, request, reading);
         all.deny |= voice.deny;
         all.allow = all.allow.min(voice.allow);
     }

@@ -251,8 +251,9 @@ fn build_statement(index: usize, shape: StatementShape, variables: bool) -> Stat
         index,
         sid: shape
             .sid
-            .map(|sid| sid.text.into())
-            .filter(|sid: &Box<str>| !sid.is_empty()),
+            .map(|sid| sid.text)
+            .filter(|sid| !sid.is_empty())
+            .map(String::into_boxed_str),
         effect,
         principals: shape.principals.map(|principals| Listed {
             not: principals.not,

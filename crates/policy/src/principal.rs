@@ -342,7 +342,5 @@ pub(crate) fn is_account(text: &str) -> bool {
 
 /// The account part of an ARN.
 pub(crate) fn account_of(arn: &str) -> Option<&str> {
-    arn.splitn(6, ':')
-        .nth(4)
-        .filter(|account| !account.is_empty())
+    arn.split(':').nth(4).filter(|account| !account.is_empty())
 }

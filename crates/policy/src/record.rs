@@ -1,7 +1,7 @@
 //! The record of a decision: statements that matched, and those that came close.
 
 use crate::{
-    decide::{Policies, Policy, Request, matching, under_scps},
+    decide::{Policies, Policy, Reading, Request, matching, named, under_scps},
     document::DocumentKind,
     statement::{Effect, Statement},
     verdict::{
@@ -18,10 +18,11 @@ pub(crate) fn verdict(
     decision: Decision,
     decided_by: DecidedBy,
 ) -> Verdict {
+    let on_resource = Reading::on_resource(policies);
     let mut layers = Vec::new();
     let mut warnings = Vec::new();
     let mut add = |layer, policies: &mut dyn Iterator<Item = &Policy>, levels| {
-        let record = layer_record(layer, policies, levels, request, &mut warnings);
+        let record = layer_record(layer, on_resource, policies, levels, request, &mut warnings);
         layers.push(record);
     };
     if let Some(policy) = &policies.resource {
@@ -69,15 +70,16 @@ pub(crate) fn verdict(
 
 fn layer_record(
     layer: DecidedBy,
+    on_resource: Reading,
     policies: &mut dyn Iterator<Item = &Policy>,
     levels: &[Vec<Policy>],
     request: &Request,
     warnings: &mut Vec<String>,
 ) -> LayerRecord {
-    let names_callers = matches!(
-        layer,
-        DecidedBy::Trust | DecidedBy::ResourcePolicy | DecidedBy::Rcp
-    );
+    let reading = match layer {
+        DecidedBy::Trust | DecidedBy::ResourcePolicy | DecidedBy::Rcp => on_resource,
+        _ => Reading::OnCaller,
+    };
     let mut record = LayerRecord {
         layer,
         decision: Decision::ImplicitDeny,
@@ -96,7 +98,7 @@ fn layer_record(
                     .map(|condition| trace(condition, request))
                     .collect::<Vec<_>>()
             };
-            if matching(statement, request, names_callers).is_some() {
+            if matching(statement, request, reading).is_some() {
                 for condition in trace(true) {
                     warnings.push(format!(
                         "{}: {} compares the multivalued key {} without ForAllValues or ForAnyValue; AWS does not define the outcome",
@@ -110,7 +112,7 @@ fn layer_record(
                     effect: statement.effect,
                     conditions: trace(false),
                 });
-            } else if let Some(miss) = near_miss(statement, policy, request, names_callers) {
+            } else if let Some(miss) = near_miss(statement, policy, request, reading) {
                 close.push(miss);
             }
         }
@@ -123,7 +125,7 @@ fn layer_record(
     {
         Decision::ExplicitDeny
     } else if levels.is_empty() && record.matched.iter().any(allows)
-        || all_levels_allow(levels, request, names_callers)
+        || all_levels_allow(levels, request, reading)
     {
         Decision::Allow
     } else {
@@ -133,7 +135,7 @@ fn layer_record(
     record
 }
 
-fn all_levels_allow(levels: &[Vec<Policy>], request: &Request, names_callers: bool) -> bool {
+fn all_levels_allow(levels: &[Vec<Policy>], request: &Request, reading: Reading) -> bool {
     !levels.is_empty()
         && levels.iter().all(|level| {
             level
@@ -141,7 +143,7 @@ fn all_levels_allow(levels: &[Vec<Policy>], request: &Request, names_callers: bo
                 .flat_map(|policy| policy.document.statements())
                 .any(|statement| {
                     statement.effect == Effect::Allow
-                        && matching(statement, request, names_callers).is_some()
+                        && matching(statement, request, reading).is_some()
                 })
         })
 }
@@ -157,11 +159,11 @@ fn near_miss(
     statement: &Statement,
     policy: &Policy,
     request: &Request,
-    names_callers: bool,
+    reading: Reading,
 ) -> Option<Scored> {
     let mut failures = Vec::new();
     let (mut distance, mut kinds) = (0, 0);
-    if names_callers && statement.grant(&request.principal).is_none() {
+    if named(statement, &request.principal, reading).is_none() {
         // The heaviest part: a statement for someone else is hardly meant for this caller.
         distance += 8;
         kinds += 1;
@@ -180,7 +182,7 @@ fn near_miss(
     }
     if !statement.covers_action(&request.action) {
         // An identity policy full of other services is no near miss.
-        if !names_callers
+        if reading == Reading::OnCaller
             && !statement.actions.not
             && !speaks_of_service(statement, &request.action)
         {

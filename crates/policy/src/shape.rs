@@ -238,14 +238,14 @@ fn read_statement(node: Node, field: &str) -> Result<StatementShape> {
                     not,
                     at,
                     entries: texts(node, &path)?,
-                })
+                });
             }
             "Resource" | "NotResource" => {
                 resources = Some(Element {
                     not,
                     at,
                     entries: texts(node, &path)?,
-                })
+                });
             }
             "Condition" => conditions = read_conditions(node, &path)?,
             _ => {
