@@ -12,6 +12,8 @@ mod lifecycle;
 mod roles;
 #[path = "node/virtual_time.rs"]
 mod virtual_time;
+#[path = "node/whole.rs"]
+mod whole;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -38,6 +40,11 @@ const TESTS: &[Test] = &[
     (
         "a_jump_of_the_clock_rotates_the_token",
         virtual_time::a_jump_rotates_the_token,
+    ),
+    ("the_chain_holds_on_a_real_node", whole::the_chain_holds),
+    (
+        "moving_the_clock_moves_the_whole_node",
+        whole::the_clock_moves_it,
     ),
 ];
 

@@ -8,6 +8,7 @@
 
 pub mod address;
 pub mod cgroup;
+mod cluster;
 mod config;
 mod entry;
 mod error;
@@ -32,6 +33,7 @@ use std::{
     time::Duration,
 };
 
+pub use cluster::{ClusterConfig, NodeCluster};
 pub use config::{Config, Inward};
 pub use error::Error;
 pub use forward::{Forward, LinkFault};
@@ -53,7 +55,7 @@ pub struct Node {
     timings: Timings,
     imported: std::sync::atomic::AtomicUsize,
     run: PathBuf,
-    built: Option<start::Built>,
+    built: std::sync::Mutex<Option<start::Built>>,
 }
 
 impl std::fmt::Debug for Node {
@@ -83,7 +85,7 @@ impl Node {
             timings: parts.timings,
             imported: std::sync::atomic::AtomicUsize::new(0),
             run,
-            built: Some(built),
+            built: std::sync::Mutex::new(Some(built)),
         }
     }
 
@@ -170,6 +172,23 @@ impl Node {
             pki: &self.run.join("pki"),
         };
         let spawn = processes.import(&format!("later-import-{number}"), archive);
+        self.link.run(spawn).await
+    }
+
+    /// Kills a container's first process, by the container's id at containerd.
+    ///
+    /// # Errors
+    /// When containerd refuses.
+    pub async fn kill_container(&self, id: &str) -> Result<(), Error> {
+        let processes = processes::Processes {
+            config: &self.config,
+            run: &self.run,
+            pki: &self.run.join("pki"),
+        };
+        let number = self
+            .imported
+            .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let spawn = processes.kill_container(&format!("kill-{number}"), id);
         self.link.run(spawn).await
     }
 

@@ -193,6 +193,24 @@ impl Processes<'_> {
         }
     }
 
+    /// `ctr` killing a container's first process.
+    pub(crate) fn kill_container(&self, name: &str, id: &str) -> Spawn {
+        Spawn {
+            name: name.into(),
+            argv: vec![
+                "ctr".into(),
+                format!("--address={}", self.containerd_socket()),
+                "--namespace=k8s.io".into(),
+                "tasks".into(),
+                "kill".into(),
+                "--signal=SIGKILL".into(),
+                id.into(),
+            ],
+            env: Vec::new(),
+            log: self.run.join("log").join("kill.log"),
+        }
+    }
+
     /// Writes the configuration files that the command lines name.
     pub(crate) fn write_files(&self) -> Result<(), Error> {
         let cni = self.run.join("cni");

@@ -43,20 +43,29 @@ impl Built {
 }
 
 impl Node {
-    /// Ends the node and removes everything it made; returns how long that took.
+    /// Ends the node and removes everything it made; returns how long that took. Ending it again does nothing.
     ///
     /// # Errors
     /// When something could not be removed.
-    pub async fn stop(mut self) -> Result<Duration, Error> {
+    pub async fn stop(&self) -> Result<Duration, Error> {
         let began = Instant::now();
         self.end();
-        let Some(mut built) = self.built.take() else {
+        let built = self.take();
+        let Some(mut built) = built else {
             return Ok(began.elapsed());
         };
         tokio::task::spawn_blocking(move || built.try_tear_down())
             .await
             .map_err(|e| Error::Inside(e.to_string()))??;
         Ok(began.elapsed())
+    }
+
+    fn take(&self) -> Option<Built> {
+        let mut built = self.built.lock();
+        match &mut built {
+            Ok(built) => built.take(),
+            Err(poisoned) => poisoned.get_mut().take(),
+        }
     }
 
     /// Kills the first process; the kernel ends everything inside.
@@ -68,7 +77,7 @@ impl Node {
 
 impl Drop for Node {
     fn drop(&mut self) {
-        if let Some(mut built) = self.built.take() {
+        if let Some(mut built) = self.take() {
             self.end();
             built.tear_down();
         }

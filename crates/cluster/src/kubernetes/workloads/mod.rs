@@ -33,6 +33,9 @@ pub type EndMarked = Arc<dyn Fn(&str) + Send + Sync>;
 /// The variable by which a program in a pod can be found from outside.
 pub const MARK: &str = "EMU_PROGRAM";
 
+/// The image of pods in which this machine's programs run; a container without an image has it as well.
+pub const PROBE_IMAGE: &str = "emu.local/probe:latest";
+
 /// How workloads are made.
 #[derive(Clone)]
 pub struct WorkloadsConfig {
@@ -42,7 +45,7 @@ pub struct WorkloadsConfig {
     pub cluster: String,
     /// Where everything is written down.
     pub journal: Journal,
-    /// The image of containers that name none.
+    /// The image that stands for [`PROBE_IMAGE`], and for none.
     pub pod_image: String,
     /// Folders of this machine that containers without an image see at the same paths, so that programs of this machine
     /// run in them. Only where nodes share this machine's files.

@@ -10,7 +10,7 @@ use kube::{
     api::{DeleteParams, PostParams},
 };
 
-use super::{Workloads, failed, lock, other};
+use super::{PROBE_IMAGE, Workloads, failed, lock, other};
 use crate::{
     cluster::{ClusterError, PodName, Result},
     kubernetes::{
@@ -93,7 +93,8 @@ impl Workloads {
                 });
             }
         }
-        if container.image.as_ref().is_some_and(|i| !i.is_empty()) {
+        let image = container.image.as_deref().unwrap_or_default();
+        if !(image.is_empty() || image == PROBE_IMAGE) {
             return false;
         }
         container.image = Some(self.config.pod_image.clone());

@@ -1,0 +1,536 @@
+//! A cluster of one real node: pods, tokens, admission and the network are Kubernetes's own; the emulator, the webhook and
+//! the twin run in this process and are found inside the node.
+
+mod barrier;
+mod config;
+mod doors;
+mod inhabitants;
+mod processes;
+mod tokens;
+mod twin;
+mod webhook;
+
+use std::{
+    io,
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use async_trait::async_trait;
+use emu_core::{Event, ServiceAccountRef, journal::PodRef};
+use k8s_openapi::api::core::v1::{Pod, ServiceAccount};
+use kube::ResourceExt;
+use tokio::io::AsyncWriteExt;
+
+pub use self::config::ClusterConfig;
+use self::{
+    barrier::Barrier,
+    doors::{Door, pass_on},
+    inhabitants::Inhabitants,
+    twin::Agent,
+    webhook::Webhook,
+};
+use super::{Node, launch::Virtual, netns::Inside};
+use crate::{
+    cluster::{
+        AgentAction, AgentState, Capabilities, Cluster, ClusterError, ClusterKind, MintRequest,
+        PodName, Result,
+    },
+    fault::{FaultPlace, NetworkFault, WebhookFault},
+    fetch::{FetchRequest, FetchResponse},
+    kubernetes::{Workloads, WorkloadsConfig, program_folders},
+    program::{Program, Running},
+    sandbox::{
+        AgentKind,
+        faults::Faults,
+        fetch::{head, target},
+        http1,
+        virtual_time::Groups,
+    },
+    token::{IssuedToken, TokenFault},
+};
+
+/// A cluster of one real node. Dropping it takes the node down.
+pub struct NodeCluster {
+    world: Arc<World>,
+}
+
+struct World {
+    config: ClusterConfig,
+    node: Node,
+    workloads: Workloads,
+    inhabitants: Arc<Inhabitants>,
+    faults: Arc<Faults>,
+    barrier: Mutex<Barrier>,
+    agent: Mutex<Option<Agent>>,
+    state: Mutex<AgentState>,
+    /// One start or stop of the agent at a time.
+    turn: tokio::sync::Mutex<()>,
+    webhook: Mutex<Option<Arc<Webhook>>>,
+    emulator: Mutex<Vec<Door>>,
+    watch: Mutex<Option<tokio::task::AbortHandle>>,
+    virtual_time: Option<Groups>,
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if let Some(watch) = lock(&self.watch).take() {
+            watch.abort();
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl NodeCluster {
+    /// Starts the node, the webhook and the agent.
+    ///
+    /// # Errors
+    /// When the node cannot run here, or something does not come up.
+    pub async fn start(mut config: ClusterConfig) -> Result<Self> {
+        let virtual_time = match config.virtual_time && emu_vtime::supported().is_ok() {
+            true => Some(Groups::new(config.clock.clone())),
+            false => None,
+        };
+        if let Some(groups) = &virtual_time {
+            let group = tokio::task::block_in_place(|| groups.group(0))
+                .map_err(ClusterError::system("put the node under virtual time"))?;
+            config.node.launcher = Arc::new(Virtual(group));
+        }
+        let node = Node::start(config.node.clone())
+            .await
+            .map_err(|e| ClusterError::Kubernetes {
+                what: "could not start the node".into(),
+                message: e.to_string(),
+            })?;
+        let folders = match &config.program_folders {
+            Some(folders) => folders.clone(),
+            None => program_folders(node.run_dir()),
+        };
+        let id = node_id(&node);
+        let workloads = Workloads::new(
+            node.client(),
+            WorkloadsConfig {
+                kind: ClusterKind::Node,
+                cluster: config.name.clone(),
+                journal: config.journal.clone(),
+                pod_image: super::PAUSE_IMAGE.into(),
+                folders,
+                env: config.env.clone(),
+                end_marked: Some(Arc::new(move |mark| processes::end_marked(&id, mark))),
+            },
+        );
+        let world = Arc::new(World {
+            inhabitants: Inhabitants::new(&config.name),
+            faults: Arc::new(Faults::new(config.journal.clone(), config.ids.clone())),
+            barrier: Mutex::default(),
+            agent: Mutex::default(),
+            state: Mutex::new(match config.agent_kind {
+                AgentKind::Absent => AgentState::Absent,
+                _ => AgentState::Stopped,
+            }),
+            turn: tokio::sync::Mutex::default(),
+            webhook: Mutex::default(),
+            emulator: Mutex::default(),
+            watch: Mutex::default(),
+            virtual_time,
+            config,
+            node,
+            workloads,
+        });
+        world.config.journal.record(Event::NodeStarted {
+            cluster: world.config.name.clone(),
+            node: world.node.config().name.clone(),
+        });
+        world.follow_pods();
+        world.open_emulator()?;
+        let webhook = Webhook::start(&world.node, &world.config).await?;
+        *lock(&world.webhook) = Some(Arc::new(webhook));
+        if world.config.agent_kind != AgentKind::Absent {
+            world.start_agent().await?;
+        }
+        Ok(Self { world })
+    }
+
+    /// The node.
+    pub fn node(&self) -> &Node {
+        &self.world.node
+    }
+
+    /// The workloads, for what this trait does not do.
+    pub fn workloads(&self) -> &Workloads {
+        &self.world.workloads
+    }
+
+    /// Where pods find the emulator.
+    pub fn emulator_in_pods(&self) -> std::net::SocketAddr {
+        self.world.emulator_in_pods()
+    }
+}
+
+/// The part of every cgroup's path that tells this node from others.
+fn node_id(node: &Node) -> String {
+    let name = node.run_dir().file_name().unwrap_or_default();
+    format!("emu-{}", name.to_string_lossy())
+}
+
+impl World {
+    fn emulator_in_pods(&self) -> std::net::SocketAddr {
+        (self.node.config().addresses.node, self.config.emulator_port).into()
+    }
+
+    fn follow_pods(self: &Arc<Self>) {
+        let world = Arc::downgrade(self);
+        let gone = move |pod: &PodRef| {
+            if let Some(world) = world.upgrade()
+                && let Some(agent) = &*lock(&world.agent)
+            {
+                agent.forget(pod);
+            }
+        };
+        let following = Arc::clone(&self.inhabitants).follow(
+            self.node.client(),
+            self.config.journal.clone(),
+            Box::new(gone),
+        );
+        *lock(&self.watch) = Some(tokio::spawn(following).abort_handle());
+    }
+
+    /// Lets the node and its pods find the emulator.
+    fn open_emulator(&self) -> Result<()> {
+        let pass = pass_on(self.config.emulator.address);
+        let take: doors::Take = match self.config.emulator.serve.clone() {
+            Some(serve) => Arc::new(move |stream, pod| match pod {
+                Some(pod) => serve(stream, pod),
+                None => pass(stream, None),
+            }),
+            None => pass,
+        };
+        let port = self.config.emulator_port;
+        let addresses = [
+            self.emulator_in_pods(),
+            (std::net::Ipv4Addr::LOCALHOST, port).into(),
+        ];
+        for address in addresses {
+            let door = self
+                .node
+                .listen(address)
+                .and_then(|listener| {
+                    Door::open(listener, Arc::clone(&self.inhabitants), Arc::clone(&take))
+                })
+                .map_err(ClusterError::system(format!(
+                    "listen at {address} inside the node"
+                )))?;
+            lock(&self.emulator).push(door);
+        }
+        Ok(())
+    }
+
+    async fn start_agent(self: &Arc<Self>) -> Result<()> {
+        let _turn = self.turn.lock().await;
+        if lock(&self.agent).is_some() {
+            return Ok(());
+        }
+        let agent = match &self.config.agent_kind {
+            AgentKind::Twin => Agent::start(self)?,
+            AgentKind::Absent => return Err(self.agent_failed("the node has none")),
+            AgentKind::Real(_) => {
+                return Err(self.agent_failed("Amazon's agent is not run on this kind yet"));
+            }
+        };
+        *lock(&self.agent) = Some(agent);
+        *lock(&self.state) = AgentState::Running;
+        Ok(())
+    }
+
+    async fn stop_agent(&self) {
+        let _turn = self.turn.lock().await;
+        let agent = lock(&self.agent).take();
+        if let Some(agent) = agent {
+            *lock(&self.state) = AgentState::Stopped;
+            agent.stop().await;
+            self.config.journal.record(Event::AgentStopped {
+                node: self.node.config().name.clone(),
+                reason: "stopped".into(),
+            });
+        }
+    }
+
+    fn agent_ended(&self, state: AgentState) {
+        drop(lock(&self.agent).take());
+        if let AgentState::Crashed(reason) = &state {
+            self.config.journal.record(Event::AgentStopped {
+                node: self.node.config().name.clone(),
+                reason: reason.clone(),
+            });
+        }
+        *lock(&self.state) = state;
+    }
+
+    fn agent_failed(&self, message: &str) -> ClusterError {
+        ClusterError::Agent {
+            node: self.node.config().name.clone(),
+            message: message.to_owned(),
+        }
+    }
+
+    fn check_node(&self, node: &str) -> Result<()> {
+        match node == self.node.config().name {
+            true => Ok(()),
+            false => Err(ClusterError::no_node(node)),
+        }
+    }
+
+    fn process_of(&self, pod: &Pod, container: Option<&str>) -> io::Result<i32> {
+        processes::process_of(
+            &node_id(&self.node),
+            &pod.uid().unwrap_or_default(),
+            container,
+        )
+    }
+
+    async fn fetch(&self, pod: &Pod, request: &FetchRequest) -> io::Result<FetchResponse> {
+        let address = target(request, 80)?;
+        let inside = Inside::of(self.process_of(pod, None)?)?;
+        let timeout = request.timeout;
+        let stream = tokio::task::spawn_blocking(move || inside.connect(address, timeout))
+            .await
+            .map_err(io::Error::other)??;
+        stream.set_nonblocking(true)?;
+        let mut stream = tokio::net::TcpStream::from_std(stream)?;
+        stream.write_all(&head(request, address)).await?;
+        stream.write_all(&request.body).await?;
+        let kind = http1::Kind::Response {
+            to_head: request.method == "HEAD",
+        };
+        let message = http1::read(&mut stream, &mut Vec::new(), kind)
+            .await?
+            .ok_or_else(|| io::Error::new(io::ErrorKind::UnexpectedEof, "it closed the connection"))?;
+        let status = message
+            .status()
+            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "it does not speak HTTP"))?;
+        Ok(FetchResponse {
+            status,
+            headers: message.headers,
+            body: message.body,
+        })
+    }
+
+    fn set_fault(&self, place: FaultPlace, fault: Option<NetworkFault>, pod: Option<&Pod>) -> io::Result<()> {
+        if !matches!(place, FaultPlace::AgentToEksAuth(_)) {
+            let source = pod
+                .and_then(|pod| pod.status.as_ref())
+                .and_then(|status| status.pod_ip.as_deref())
+                .and_then(|ip| ip.parse().ok());
+            lock(&self.barrier).set(self.node.inside(), &place, fault.as_ref(), source)?;
+        }
+        self.faults.set(place, fault);
+        if let Some(agent) = &*lock(&self.agent) {
+            let name = self.node.config().name.clone();
+            agent
+                .upstream
+                .set(self.faults.door(&[FaultPlace::AgentToEksAuth(name)]))?;
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Cluster for NodeCluster {
+    fn kind(&self) -> ClusterKind {
+        ClusterKind::Node
+    }
+
+    fn name(&self) -> &str {
+        &self.world.config.name
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            virtual_time: self.world.virtual_time.is_some(),
+            network_faults: true,
+            token_faults: false,
+            true_addresses: true,
+            users: true,
+            agent_control: true,
+            local_programs: true,
+            imds: false,
+        }
+    }
+
+    async fn nodes(&self) -> Result<Vec<String>> {
+        self.world.workloads.nodes().await
+    }
+
+    async fn apply_service_account(&self, account: ServiceAccount) -> Result<ServiceAccount> {
+        self.world.workloads.apply_service_account(account).await
+    }
+
+    async fn delete_service_account(&self, account: &ServiceAccountRef) -> Result<()> {
+        self.world.workloads.delete_service_account(account).await
+    }
+
+    async fn create_pod(&self, pod: Pod, node: Option<&str>) -> Result<Pod> {
+        if let Some(node) = node {
+            self.world.check_node(node)?;
+        }
+        let pod = self.world.workloads.create_pod(pod, node).await?;
+        self.world.settle_in(&pod);
+        Ok(pod)
+    }
+
+    async fn pod(&self, pod: &PodName) -> Result<Pod> {
+        self.world.workloads.pod(pod).await
+    }
+
+    async fn delete_pod(&self, pod: &PodName) -> Result<()> {
+        self.world.workloads.delete_pod(pod).await.map(drop)
+    }
+
+    async fn restart_pod(&self, name: &PodName) -> Result<()> {
+        let pod = self.pod(name).await?;
+        let policy = pod.spec.as_ref().and_then(|s| s.restart_policy.clone());
+        if policy.as_deref() == Some("Never") {
+            return Err(self.unsupported("restart a pod", "its restart policy is Never"));
+        }
+        let (mut restarts, mut killed) = (0, 0);
+        let containers = pod
+            .status
+            .and_then(|status| status.container_statuses)
+            .unwrap_or_default();
+        for container in containers {
+            restarts += container.restart_count;
+            let id = container.container_id.as_deref().unwrap_or_default();
+            if let Some(id) = id.strip_prefix("containerd://") {
+                self.world
+                    .node
+                    .kill_container(id)
+                    .await
+                    .map_err(|e| ClusterError::Kubernetes {
+                        what: "could not restart a pod".into(),
+                        message: e.to_string(),
+                    })?;
+                killed += 1;
+            }
+        }
+        let workloads = &self.world.workloads;
+        workloads.await_running(name, restarts + killed).await.map(drop)
+    }
+
+    async fn recreate_pod(&self, pod: &PodName) -> Result<Pod> {
+        let pod = self.world.workloads.recreate_pod(pod).await?;
+        self.world.settle_in(&pod);
+        Ok(pod)
+    }
+
+    async fn start(&self, pod: &PodName, program: Program) -> Result<Box<dyn Running>> {
+        self.world.workloads.start(pod, program).await
+    }
+
+    async fn read_token(&self, pod: &PodName, audience: &str) -> Result<String> {
+        let stored = self.pod(pod).await?;
+        self.world.read_token(&stored, audience)
+    }
+
+    async fn rotate_tokens(&self, pod: &PodName) -> Result<()> {
+        let stored = self.pod(pod).await?;
+        self.world.rotate_tokens(&stored).await
+    }
+
+    async fn set_token_fault(&self, _pod: &PodName, fault: Option<TokenFault>) -> Result<()> {
+        match fault {
+            None => Ok(()),
+            Some(_) => Err(self.unsupported(
+                "make a token file go wrong",
+                "the kubelet writes it, and puts it right again",
+            )),
+        }
+    }
+
+    async fn mint_token(&self, request: MintRequest) -> Result<IssuedToken> {
+        self.world.workloads.mint_token(request).await
+    }
+
+    async fn agent(&self, node: &str, action: AgentAction) -> Result<()> {
+        self.world.check_node(node)?;
+        if action != AgentAction::Start {
+            self.world.stop_agent().await;
+        }
+        if action != AgentAction::Stop {
+            self.world.start_agent().await?;
+        }
+        Ok(())
+    }
+
+    async fn agent_state(&self, node: &str) -> Result<AgentState> {
+        self.world.check_node(node)?;
+        Ok(lock(&self.world.state).clone())
+    }
+
+    async fn fetch(&self, name: &PodName, request: FetchRequest) -> Result<FetchResponse> {
+        let pod = self.pod(name).await?;
+        let fetching = self.world.fetch(&pod, &request);
+        tokio::time::timeout(request.timeout, fetching)
+            .await
+            .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+            .map_err(|source| ClusterError::Fetch {
+                pod: name.clone(),
+                target: request
+                    .target
+                    .clone()
+                    .unwrap_or_else(|| "169.254.170.23:80".into()),
+                source,
+            })
+    }
+
+    async fn set_fault(&self, place: FaultPlace, fault: Option<NetworkFault>) -> Result<()> {
+        let pod = match &place {
+            FaultPlace::PodToAgent(pod) => Some(self.pod(pod).await?),
+            FaultPlace::NodePodsToAgent(node) | FaultPlace::AgentToEksAuth(node) => {
+                self.world.check_node(node)?;
+                None
+            }
+        };
+        tokio::task::block_in_place(|| self.world.set_fault(place, fault, pod.as_ref()))
+            .map_err(ClusterError::system("put a fault on the network"))
+    }
+
+    async fn set_webhook_fault(&self, fault: Option<WebhookFault>) -> Result<()> {
+        if let Some(fault) = &fault
+            && (fault.share < 1.0 || fault.times.is_some() || fault.owner.is_some())
+        {
+            return Err(self.unsupported(
+                "make the webhook fail for some pods",
+                "the API server calls it for all or for none",
+            ));
+        }
+        let webhook = lock(&self.world.webhook).clone();
+        match webhook {
+            Some(webhook) => webhook.set_fault(fault.as_ref()).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn teardown(&self) -> Result<()> {
+        self.world.stop_agent().await;
+        drop(lock(&self.world.webhook).take());
+        lock(&self.world.emulator).clear();
+        if let Some(watch) = lock(&self.world.watch).take() {
+            watch.abort();
+        }
+        self.world
+            .node
+            .stop()
+            .await
+            .map(drop)
+            .map_err(|e| ClusterError::Kubernetes {
+                what: "could not take the node down".into(),
+                message: e.to_string(),
+            })
+    }
+}
+
+/// A projected token's audience and its file in a container.
+type TokenPlace = (String, String, PathBuf);

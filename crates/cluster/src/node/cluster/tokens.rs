@@ -1,0 +1,126 @@
+//! The tokens that the kubelet projects into pods.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use emu_core::Event;
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
+
+use super::{TokenPlace, World, processes};
+use crate::{
+    cluster::{ClusterError, PodName, Result},
+    kubernetes::issued,
+};
+
+/// How long the kubelet may take to project new tokens, in real time.
+const LIMIT: Duration = Duration::from_secs(90);
+
+/// The projected tokens of a pod that name an audience: the audience, the container, the file.
+pub(super) fn places(pod: &Pod) -> Vec<TokenPlace> {
+    let Some(spec) = &pod.spec else {
+        return Vec::new();
+    };
+    let mut found = Vec::new();
+    for volume in spec.volumes.iter().flatten() {
+        let sources = volume
+            .projected
+            .iter()
+            .flat_map(|p| p.sources.iter().flatten());
+        for token in sources.filter_map(|s| s.service_account_token.as_ref()) {
+            let Some(audience) = &token.audience else {
+                continue;
+            };
+            let mounted = spec.containers.iter().find_map(|container| {
+                let mounts = container.volume_mounts.iter().flatten();
+                let mount = mounts.into_iter().find(|m| m.name == volume.name)?;
+                Some((container.name.clone(), Path::new(&mount.mount_path).join(&token.path)))
+            });
+            if let Some((container, file)) = mounted {
+                found.push((audience.clone(), container, file));
+            }
+        }
+    }
+    found
+}
+
+/// The id by which containerd knows a container.
+fn container_id<'a>(pod: &'a Pod, container: &str) -> Option<&'a str> {
+    let statuses = pod.status.as_ref()?.container_statuses.as_ref()?;
+    let status = statuses.iter().find(|s| s.name == container)?;
+    status.container_id.as_deref()?.strip_prefix("containerd://")
+}
+
+impl World {
+    /// A new pod: remembers its address, and writes its tokens into the journal.
+    pub(super) fn settle_in(&self, pod: &Pod) {
+        self.inhabitants.learn(pod);
+        for place in places(pod) {
+            self.record(pod, &place, false);
+        }
+    }
+
+    fn record(&self, pod: &Pod, place: &TokenPlace, rotation: bool) {
+        let token = self.read(pod, place).ok().and_then(|token| issued(token).ok());
+        if let Some(token) = token {
+            self.config.journal.record(Event::TokenIssued {
+                pod: self.workloads.reference(pod),
+                audience: place.0.clone(),
+                jti: token.jti,
+                issued_at: token.issued_at,
+                expires_at: token.expires_at,
+                rotation,
+            });
+        }
+    }
+
+    fn read(&self, pod: &Pod, (_, container, file): &TokenPlace) -> io::Result<String> {
+        let pid = self.process_of(pod, container_id(pod, container))?;
+        let bytes = processes::read_file(pid, file)?;
+        String::from_utf8(bytes).map_err(io::Error::other)
+    }
+
+    pub(super) fn read_token(&self, pod: &Pod, audience: &str) -> Result<String> {
+        let place = places(pod).into_iter().find(|(of, ..)| of == audience);
+        let place = place.ok_or_else(|| ClusterError::NotFound {
+            what: "token for the audience",
+            name: audience.to_owned(),
+        })?;
+        let name = PodName::new(pod.namespace().unwrap_or_default(), pod.name_any());
+        self.read(pod, &place)
+            .map_err(ClusterError::system(format!("read a token of pod {name}")))
+    }
+
+    /// Restarts the kubelet: it remembers no token, so it projects new ones.
+    pub(super) async fn rotate_tokens(&self, pod: &Pod) -> Result<()> {
+        let before: Vec<(TokenPlace, Option<String>)> = places(pod)
+            .into_iter()
+            .map(|place| (place.clone(), self.read(pod, &place).ok()))
+            .collect();
+        let failed = |e: crate::node::Error| ClusterError::Kubernetes {
+            what: "could not restart the kubelet".into(),
+            message: e.to_string(),
+        };
+        self.node.kill("kubelet").await.map_err(failed)?;
+        self.node.restart("kubelet").await.map_err(failed)?;
+        let end = Instant::now() + LIMIT;
+        for (place, old) in before {
+            // A file in another mount namespace, on a file system of the kubelet's: nothing tells of its change.
+            while self.read(pod, &place).ok() == old {
+                if Instant::now() > end {
+                    let file: &PathBuf = &place.2;
+                    return Err(ClusterError::Kubernetes {
+                        what: "could not rotate a token".into(),
+                        message: format!("the kubelet left {} as it was", file.display()),
+                    });
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            self.record(pod, &place, true);
+        }
+        self.node.ready(LIMIT).await.map_err(failed)
+    }
+}
