@@ -4,6 +4,8 @@ mod bearer;
 mod context;
 mod parsed;
 mod refusal;
+#[cfg(test)]
+mod tests;
 
 use std::{collections::BTreeMap, sync::Arc};
 

@@ -126,6 +126,32 @@ impl Iam {
         Ok(keys)
     }
 
+    /// GetAccessKeyLastUsed: the user's name.
+    ///
+    /// # Errors
+    /// If the key is unknown in the caller's account, or the caller may not.
+    pub fn access_key_owner(
+        &self,
+        cloud: &Cloud,
+        call: &Call,
+        id: &str,
+    ) -> Result<String, ServiceError> {
+        let key = self
+            .access_key(id)
+            .filter(|key| key.account == call.account);
+        let name = key.as_ref().map_or("*", |key| key.user_name.as_str());
+        self.require_entity(
+            cloud,
+            call,
+            EntityKind::User,
+            name,
+            "iam:GetAccessKeyLastUsed".into(),
+            BTreeMap::new(),
+        )?;
+        key.map(|key| key.user_name.clone())
+            .ok_or_else(|| texts::no_access_key(id))
+    }
+
     /// UpdateAccessKey.
     ///
     /// # Errors

@@ -8,14 +8,10 @@ use emu_policy::DocumentKind;
 use super::{
     Document, Iam, Page, PageRequest, Tag, aws_managed, document,
     entity::{check_name, check_path},
-    state::State,
     tags, texts,
     versioned::Versioned,
 };
 use crate::{Access, Call, Cloud, ServiceError, constraint::Constraints};
-
-/// Versions a policy may have. Snapshot.
-const VERSIONS: usize = 5;
 
 /// A managed policy as it stood when it was looked up.
 #[derive(Clone, Debug)]
@@ -69,7 +65,7 @@ impl ManagedPolicy {
             .map(|version| &version.document)
     }
 
-    fn version(&self, number: u32) -> Option<&PolicyVersion> {
+    pub(super) fn version(&self, number: u32) -> Option<&PolicyVersion> {
         self.versions
             .iter()
             .find(|version| version.number == number)
@@ -204,7 +200,7 @@ impl Iam {
         self.known_policy(cloud, call, "iam:GetPolicy", arn)
     }
 
-    fn known_policy(
+    pub(super) fn known_policy(
         &self,
         cloud: &Cloud,
         call: &Call,
@@ -294,250 +290,9 @@ impl Iam {
         state.policies.remove(arn);
         Ok(())
     }
-
-    /// CreatePolicyVersion.
-    ///
-    /// # Errors
-    /// If the document is malformed or too long, the policy unknown, AWS's, or full, or the caller may not.
-    pub fn create_policy_version(
-        &self,
-        cloud: &Cloud,
-        call: &Call,
-        arn: &str,
-        text: &str,
-        as_default: bool,
-    ) -> Result<(PolicyVersion, bool), ServiceError> {
-        document::check_length("policyDocument", text)?;
-        own(call, arn, "Cannot update policies")?;
-        let policy = self.known_policy(cloud, call, "iam:CreatePolicyVersion", arn)?;
-        let document = document::parse(text, DocumentKind::Identity)?;
-        check_size(cloud, &document)?;
-        if policy.versions.len() >= VERSIONS {
-            return Err(texts::too_many_versions());
-        }
-        let version = PolicyVersion {
-            number: policy.last_version + 1,
-            document: Arc::new(document),
-            created_at: cloud.now(),
-        };
-        let added = version.clone();
-        let changed = self.write().change_policy(cloud, arn, |policy| {
-            policy.last_version = version.number;
-            if as_default {
-                policy.default_version = version.number;
-                policy.updated_at = version.created_at;
-            }
-            policy.versions.push(version);
-        });
-        if changed {
-            Ok((added, as_default))
-        } else {
-            Err(texts::no_policy(arn))
-        }
-    }
-
-    /// GetPolicyVersion; the second value says whether it is the default.
-    ///
-    /// # Errors
-    /// If policy or version are unknown, or the caller may not.
-    pub fn get_policy_version(
-        &self,
-        cloud: &Cloud,
-        call: &Call,
-        arn: &str,
-        id: &str,
-    ) -> Result<(PolicyVersion, bool), ServiceError> {
-        check_version_id(id)?;
-        let policy = self.known_policy(cloud, call, "iam:GetPolicyVersion", arn)?;
-        let version = policy
-            .version(number(id))
-            .ok_or_else(|| texts::no_policy_version(arn, id))?;
-        Ok((version.clone(), version.number == policy.default_version))
-    }
-
-    /// ListPolicyVersions, newest first, with the policy they belong to.
-    ///
-    /// # Errors
-    /// If the policy is unknown, or the caller may not.
-    pub fn list_policy_versions(
-        &self,
-        cloud: &Cloud,
-        call: &Call,
-        arn: &str,
-    ) -> Result<Arc<ManagedPolicy>, ServiceError> {
-        self.known_policy(cloud, call, "iam:ListPolicyVersions", arn)
-    }
-
-    /// SetDefaultPolicyVersion.
-    ///
-    /// # Errors
-    /// If policy or version are unknown, or the caller may not.
-    pub fn set_default_policy_version(
-        &self,
-        cloud: &Cloud,
-        call: &Call,
-        arn: &str,
-        id: &str,
-    ) -> Result<(), ServiceError> {
-        check_version_id(id)?;
-        own(call, arn, "Cannot update policies")?;
-        let policy = self.known_policy(cloud, call, "iam:SetDefaultPolicyVersion", arn)?;
-        let version = policy
-            .version(number(id))
-            .ok_or_else(|| texts::no_policy_version(arn, id))?
-            .number;
-        let now = cloud.now();
-        self.write().change_policy(cloud, arn, |policy| {
-            policy.default_version = version;
-            policy.updated_at = now;
-        });
-        Ok(())
-    }
-
-    /// DeletePolicyVersion.
-    ///
-    /// # Errors
-    /// If policy or version are unknown, it is the default, or the caller may not.
-    pub fn delete_policy_version(
-        &self,
-        cloud: &Cloud,
-        call: &Call,
-        arn: &str,
-        id: &str,
-    ) -> Result<(), ServiceError> {
-        check_version_id(id)?;
-        own(call, arn, "Cannot delete policy versions for policies")?;
-        let policy = self.known_policy(cloud, call, "iam:DeletePolicyVersion", arn)?;
-        let version = policy
-            .version(number(id))
-            .ok_or_else(|| texts::no_policy_version(arn, id))?
-            .number;
-        if version == policy.default_version {
-            return Err(texts::default_version());
-        }
-        self.write().change_policy(cloud, arn, |policy| {
-            policy.versions.retain(|v| v.number != version)
-        });
-        Ok(())
-    }
-
-    /// TagPolicy.
-    ///
-    /// # Errors
-    /// If the tags are not acceptable or too many, the policy is unknown, or the caller may not.
-    pub fn tag_policy(
-        &self,
-        cloud: &Cloud,
-        call: &Call,
-        arn: &str,
-        new: Vec<Tag>,
-    ) -> Result<(), ServiceError> {
-        let mut constraints = Constraints::iam();
-        tags::check_form(&mut constraints, &new);
-        constraints.finish()?;
-        let policy = self.known_policy(cloud, call, "iam:TagPolicy", arn)?;
-        tags::check_unique(&new, true)?;
-        if tags::count_with(&policy.tags, &new) > 50 {
-            return Err(texts::too_many_tags());
-        }
-        self.write()
-            .change_policy(cloud, arn, |policy| tags::add(&mut policy.tags, new));
-        Ok(())
-    }
-
-    /// UntagPolicy.
-    ///
-    /// # Errors
-    /// If the policy is unknown, or the caller may not.
-    pub fn untag_policy(
-        &self,
-        cloud: &Cloud,
-        call: &Call,
-        arn: &str,
-        keys: &[String],
-    ) -> Result<(), ServiceError> {
-        let mut constraints = Constraints::iam();
-        tags::check_keys(&mut constraints, keys);
-        constraints.finish()?;
-        self.known_policy(cloud, call, "iam:UntagPolicy", arn)?;
-        self.write().change_policy(cloud, arn, |policy| {
-            policy.tags.retain(|(key, _)| !keys.contains(key))
-        });
-        Ok(())
-    }
-
-    /// ListPolicyTags.
-    ///
-    /// # Errors
-    /// If the policy is unknown, or the caller may not.
-    pub fn policy_tags(
-        &self,
-        cloud: &Cloud,
-        call: &Call,
-        arn: &str,
-    ) -> Result<Vec<Tag>, ServiceError> {
-        Ok(self
-            .known_policy(cloud, call, "iam:ListPolicyTags", arn)?
-            .tags
-            .clone())
-    }
-
-    /// ListEntitiesForPolicy: names and ids of the roles, and of the users, a policy is attached to.
-    ///
-    /// # Errors
-    /// If the policy is unknown, or the caller may not.
-    #[allow(clippy::type_complexity)]
-    pub fn entities_for_policy(
-        &self,
-        cloud: &Cloud,
-        call: &Call,
-        arn: &str,
-    ) -> Result<(Vec<(String, String)>, Vec<(String, String)>), ServiceError> {
-        self.known_policy(cloud, call, "iam:ListEntitiesForPolicy", arn)?;
-        let state = self.read();
-        let has = |attached: &[String]| attached.iter().any(|a| a == arn);
-        let roles = state.roles.values().map(Versioned::current);
-        let users = state.users.values().map(Versioned::current);
-        Ok((
-            roles
-                .filter(|r| r.account == call.account && has(&r.permissions.attached))
-                .map(|r| (r.name.clone(), r.id.clone()))
-                .collect(),
-            users
-                .filter(|u| u.account == call.account && has(&u.permissions.attached))
-                .map(|u| (u.name.clone(), u.id.clone()))
-                .collect(),
-        ))
-    }
 }
 
-impl State {
-    /// How many entities of an account a policy is attached to, and how many it bounds.
-    fn usage(&self, account: &str, arn: &str) -> (usize, usize) {
-        let roles = self
-            .roles
-            .values()
-            .map(Versioned::current)
-            .filter(|r| r.account == account)
-            .map(|r| &r.permissions);
-        let users = self
-            .users
-            .values()
-            .map(Versioned::current)
-            .filter(|u| u.account == account)
-            .map(|u| &u.permissions);
-        roles
-            .chain(users)
-            .fold((0, 0), |(attached, bounded), permissions| {
-                (
-                    attached + usize::from(permissions.attached.iter().any(|a| a == arn)),
-                    bounded + usize::from(permissions.boundary.as_deref() == Some(arn)),
-                )
-            })
-    }
-}
-
-fn require(
+pub(super) fn require(
     cloud: &Cloud,
     call: &Call,
     action: &str,
@@ -559,7 +314,7 @@ fn require(
 }
 
 /// Snapshot: policies of others, AWS's included, cannot be changed.
-fn own(call: &Call, arn: &str, what: &str) -> Result<(), ServiceError> {
+pub(super) fn own(call: &Call, arn: &str, what: &str) -> Result<(), ServiceError> {
     super::attach::check_policy_arn(arn)?;
     if account(arn) == call.account {
         Ok(())
@@ -568,38 +323,16 @@ fn own(call: &Call, arn: &str, what: &str) -> Result<(), ServiceError> {
     }
 }
 
-fn account(arn: &str) -> &str {
+pub(super) fn account(arn: &str) -> &str {
     arn.split(':').nth(4).unwrap_or_default()
 }
 
 /// Docs: 6144 characters, white space not counted.
-fn check_size(cloud: &Cloud, document: &Document) -> Result<(), ServiceError> {
+pub(super) fn check_size(cloud: &Cloud, document: &Document) -> Result<(), ServiceError> {
     let most = cloud.settings().quotas.managed_policy_characters;
     if document.size() > most {
         Err(texts::quota("PolicySize", most))
     } else {
         Ok(())
     }
-}
-
-/// Model: `v[1-9][0-9]*(\.[A-Za-z0-9-]*)?`.
-fn check_version_id(id: &str) -> Result<(), ServiceError> {
-    let mut constraints = Constraints::iam();
-    if number(id) == 0 {
-        constraints.add(
-            "versionId",
-            id,
-            r"Member must satisfy regular expression pattern: v[1-9][0-9]*(\.[A-Za-z0-9-]*)?",
-        );
-    }
-    constraints.finish()
-}
-
-fn number(id: &str) -> u32 {
-    let digits = id
-        .strip_prefix('v')
-        .filter(|digits| !digits.starts_with(['0', '+']));
-    digits
-        .and_then(|digits| digits.split('.').next()?.parse().ok())
-        .unwrap_or(0)
 }

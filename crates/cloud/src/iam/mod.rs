@@ -12,6 +12,8 @@ mod inline;
 mod managed;
 mod oidc;
 mod page;
+mod policy_use;
+mod policy_version;
 mod put;
 mod role;
 mod service_principals;

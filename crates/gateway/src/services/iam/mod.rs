@@ -7,6 +7,8 @@ mod policy;
 mod provider;
 mod role;
 mod simulate;
+#[cfg(test)]
+mod tests;
 mod user;
 
 use std::sync::Arc;
@@ -97,6 +99,8 @@ fn act(action: &str, input: &Input<'_>) -> Option<Outcome> {
         "ListAccessKeys" => user::list_keys(input),
         "UpdateAccessKey" => user::update_key(input),
         "DeleteAccessKey" => user::delete_key(input),
+        "GetAccessKeyLastUsed" => user::key_last_used(input),
+        "ListAccountAliases" => user::account_aliases(input),
 
         "PutRolePolicy" => permission::put(input, Role),
         "GetRolePolicy" => permission::get(input, Role),

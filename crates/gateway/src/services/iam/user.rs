@@ -138,3 +138,26 @@ pub(super) fn delete_key(input: &Input<'_>) -> Outcome {
             .delete_access_key(input.cloud, input.call, input.optional("UserName"), id),
     )
 }
+
+/// Uses are not counted. Model: what is unknown is `N/A`.
+pub(super) fn key_last_used(input: &Input<'_>) -> Outcome {
+    let [id] = input.required(["AccessKeyId"])?;
+    let name = input
+        .cloud
+        .iam
+        .access_key_owner(input.cloud, input.call, id)?;
+    result(move |xml| {
+        xml.text("UserName", name)
+            .element("AccessKeyLastUsed", |xml| {
+                xml.text("Region", "N/A").text("ServiceName", "N/A");
+            });
+    })
+}
+
+/// There are none; tools ask for the account's name.
+pub(super) fn account_aliases(_input: &Input<'_>) -> Outcome {
+    result(|xml| {
+        xml.texts("AccountAliases", [""; 0]);
+        answer::page_end(xml, None);
+    })
+}

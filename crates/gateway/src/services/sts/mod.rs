@@ -2,6 +2,8 @@
 
 mod answer;
 mod parameters;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
