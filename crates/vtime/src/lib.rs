@@ -13,8 +13,8 @@
 //!
 //! # How
 //!
-//! Programs read the clock through the vDSO, without a system call; there a [stub] adds an offset. The few system
-//! calls that hold a *point* in time are stopped by a seccomp [filter] and translated. At a jump all threads are
+//! Programs read the clock through the vDSO, without a system call; there a stub adds an offset. The few system
+//! calls that hold a *point* in time are stopped by a seccomp filter and translated. At a jump all threads are
 //! stopped, the offsets written, timers moved, and each timed wait is issued again with what is left of it. No
 //! program sees a signal or an interrupted call. See the README for limits and costs.
 #![deny(unsafe_code)]

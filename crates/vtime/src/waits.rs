@@ -134,6 +134,27 @@ pub(crate) fn classify(nr: i64, args: &[u64; 6]) -> Option<Timed> {
     }
 }
 
+/// Whether a call without a time limit may bring news from another program, so that whatever its caller does next may
+/// be meant for the time after a jump.
+pub(crate) fn may_inform(nr: i64, args: &[u64; 6]) -> bool {
+    match nr {
+        libc::SYS_read
+        | libc::SYS_readv
+        | libc::SYS_recvfrom
+        | libc::SYS_recvmsg
+        | libc::SYS_recvmmsg => true,
+        libc::SYS_accept | libc::SYS_accept4 | libc::SYS_wait4 | libc::SYS_waitid => true,
+        libc::SYS_pause | libc::SYS_rt_sigsuspend | libc::SYS_msgrcv => true,
+        libc::SYS_poll | libc::SYS_ppoll | libc::SYS_select | libc::SYS_pselect6 => {
+            classify(nr, args).is_none()
+        }
+        libc::SYS_epoll_wait | libc::SYS_epoll_pwait | libc::SYS_epoll_pwait2 => {
+            classify(nr, args).is_none()
+        }
+        _ => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -153,6 +174,18 @@ mod tests {
             classify(libc::SYS_futex, &[1, 1, 1, 1, 1, 1]),
             None,
             "FUTEX_WAKE"
+        );
+    }
+
+    #[test]
+    fn news_comes_by_calls_without_a_limit() {
+        let forever = -1i32 as u32 as u64;
+        assert!(may_inform(libc::SYS_read, &[0; 6]));
+        assert!(may_inform(libc::SYS_epoll_wait, &[0, 0, 0, forever, 0, 0]));
+        assert!(!may_inform(libc::SYS_epoll_wait, &[0, 0, 0, 1000, 0, 0]));
+        assert!(
+            !may_inform(libc::SYS_futex, &[0; 6]),
+            "locks are taken on the way to a wait"
         );
     }
 

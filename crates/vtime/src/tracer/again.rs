@@ -1,18 +1,23 @@
 //! Waits that are issued again: broken off by a stop, they begin anew with what is left, by the same instruction.
 
 use super::memory::{split, to_bytes};
-use super::stops::{EINTR, RESTART};
+use super::stops::{EINTR, RESTART, since_then};
 use super::{Again, Borrowed, Broken, Thread, Tracer, Wait};
 use crate::sys::{self, Registers, SECOND};
 use crate::waits::{self, Kind, Timed};
 
+/// How long after a jump, in nanoseconds of real time, the length of a wait may have been reckoned before it.
+const STALE_LIMIT: i64 = SECOND;
+
 impl Tracer {
     /// A stop broke off a wait: has the same instruction issue it again, so that the program sees no interruption.
     /// Gives whether it was a timed wait.
-    pub(super) fn take_out_of_wait(&mut self, thread: &mut Thread, monotonic: i64) -> bool {
-        let Ok(mut regs) = sys::registers(thread.tid) else {
-            return false;
-        };
+    pub(super) fn take_out_of_wait(
+        &mut self,
+        thread: &mut Thread,
+        mut regs: Registers,
+        monotonic: i64,
+    ) -> bool {
         let broken = Broken {
             nr: regs.orig_rax,
             result: regs.rax,
@@ -133,6 +138,11 @@ impl Tracer {
             return;
         }
         let (nr, args) = (regs.orig_rax as i64, sys::arguments(regs));
+        let watched = self.processes.get(&thread.process).and_then(|p| p.watched);
+        let long_ago = watched.is_none_or(|since| since_then(since) > STALE_LIMIT);
+        if long_ago || waits::may_inform(nr, &args) {
+            return self.fresh_again(thread);
+        }
         let timed = waits::classify(nr, &args)
             .filter(|timed| !matches!(timed.kind, Kind::Absolute | Kind::AbsoluteTimer));
         let length = timed

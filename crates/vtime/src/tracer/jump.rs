@@ -118,8 +118,9 @@ impl Tracer {
                             self.threads.insert(tid, thread);
                             continue;
                         }
+                        let before = if thread.stale > 0 { thread.stale_by } else { 0 };
                         thread.stale = STALE_CALLS;
-                        thread.stale_by += monotonic;
+                        thread.stale_by = before + monotonic;
                         if stale.insert(thread.process) {
                             self.write_watch(&thread, true);
                         }
@@ -157,11 +158,12 @@ impl Tracer {
         self.mend_torn_read(thread, &mut regs);
         let broken = regs.orig_rax as i64 >= 0 && broken_off(regs.rax as i64);
         if self.is_about_to_read(thread, &regs) {
+            (thread.stale, thread.stale_by) = (0, 0);
             return Was::Waiting { moved: false };
         }
         match thread.wait {
             _ if broken => Was::Waiting {
-                moved: self.take_out_of_wait(thread, monotonic),
+                moved: self.take_out_of_wait(thread, regs, monotonic),
             },
             // Between a jump and its re-issue another jump came.
             Wait::Again(_) => Was::Waiting { moved: false },

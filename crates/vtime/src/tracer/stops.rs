@@ -228,7 +228,7 @@ impl Tracer {
             (true, Wait::Untouched) => self.at_stale_call(thread, &mut regs),
             // Broken off by an interruption of ours that came late, or by a signal: then `at_signal` comes next.
             (false, _) if regs.rax as i64 == EINTR && regs.orig_rax as i64 >= 0 => {
-                self.take_out_of_wait(thread, 0);
+                self.take_out_of_wait(thread, regs, 0);
             }
             (false, Wait::Translated(borrowed)) if borrowed.ip == regs.rip => {
                 self.give_back(thread, &mut regs, borrowed);
@@ -267,13 +267,13 @@ impl Tracer {
         let Some(since) = self.processes.get(&thread.process).and_then(|p| p.watched) else {
             return;
         };
-        let expired = sys::kernel_clock(libc::CLOCK_MONOTONIC) - since > WATCH_LIMIT;
+        let expired = since_then(since) > WATCH_LIMIT;
         let mut others = self
             .threads
             .values_mut()
             .filter(|t| t.process == thread.process && t.stale > 0);
         if expired {
-            others.for_each(|t| t.stale = 0);
+            others.for_each(|t| (t.stale, t.stale_by) = (0, 0));
         } else if others.next().is_some() {
             return;
         }
@@ -325,9 +325,14 @@ impl Tracer {
             && regs.orig_rax as i64 >= 0
             && regs.rax as i64 == EINTR
         {
-            self.take_out_of_wait(thread, 0);
+            self.take_out_of_wait(thread, regs, 0);
         }
     }
+}
+
+/// Nanoseconds of real time since a reading of the kernel's monotonic clock.
+pub(super) fn since_then(reading: i64) -> i64 {
+    sys::kernel_clock(libc::CLOCK_MONOTONIC) - reading
 }
 
 /// The kernel would go on with the point in time it was given first: have it begin from the arguments instead.
