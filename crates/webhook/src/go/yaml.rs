@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, HashMap};
 
 use base64::Engine as _;
 use granit_parser::{Event, Parser, ScalarStyle, Tag};
-use serde_json::Value as Json;
 
 use super::text::parse_int_any_base;
 
@@ -12,7 +11,7 @@ use super::text::parse_int_any_base;
 const MAX_DEPTH: usize = 500;
 
 /// How many nodes aliases may make of a document.
-const MAX_NODES: usize = 1_000_000;
+const MAX_NODES: usize = 200_000;
 
 /// The JSON of the first document of a text; `null` for an empty one.
 pub(crate) fn yaml_to_json(text: &[u8]) -> Result<Vec<u8>, String> {
@@ -29,11 +28,116 @@ pub(crate) fn yaml_to_json(text: &[u8]) -> Result<Vec<u8>, String> {
         anchors: HashMap::new(),
         nodes: 0,
     };
-    let json = match reader.document()? {
-        Some(node) => reader.json(&node)?,
-        None => Json::Null,
+    let plain = match reader.document()? {
+        Some(node) => reader.plain(&node)?,
+        None => Plain::Null,
     };
-    serde_json::to_vec(&json).map_err(|e| e.to_string())
+    let mut json = String::with_capacity(text.len() * 2);
+    plain.write(&mut json)?;
+    Ok(json.into_bytes())
+}
+
+/// What YAML comes down to.
+#[derive(Clone, Debug, PartialEq)]
+enum Plain {
+    Null,
+    Bool(bool),
+    /// A whole number, as JSON writes it.
+    Int(String),
+    Float(f64),
+    Text(String),
+    List(Vec<Plain>),
+    Map(BTreeMap<String, Plain>),
+}
+
+impl Plain {
+    /// Writes JSON as Go does: a float has an exponent only if it is very small or very large.
+    fn write(&self, out: &mut String) -> Result<(), String> {
+        match self {
+            Self::Null => out.push_str("null"),
+            Self::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
+            Self::Int(number) => out.push_str(number),
+            Self::Float(number) if !number.is_finite() => {
+                return Err(format!("json: unsupported value: {number}"));
+            }
+            Self::Float(number) => {
+                let size = number.abs();
+                if size != 0.0 && !(1e-6..1e21).contains(&size) {
+                    let text = format!("{number:e}");
+                    out.push_str(&if size >= 1e21 {
+                        text.replace('e', "e+")
+                    } else {
+                        text
+                    });
+                } else {
+                    out.push_str(&number.to_string());
+                }
+            }
+            // A string's JSON is the string's JSON.
+            Self::Text(text) => out.push_str(&serde_json::Value::from(text.as_str()).to_string()),
+            Self::List(items) => {
+                out.push('[');
+                for (at, item) in items.iter().enumerate() {
+                    if at > 0 {
+                        out.push(',');
+                    }
+                    item.write(out)?;
+                }
+                out.push(']');
+            }
+            Self::Map(entries) => {
+                out.push('{');
+                for (at, (key, value)) in entries.iter().enumerate() {
+                    if at > 0 {
+                        out.push(',');
+                    }
+                    out.push_str(&serde_json::Value::from(key.as_str()).to_string());
+                    out.push(':');
+                    value.write(out)?;
+                }
+                out.push('}');
+            }
+        }
+        Ok(())
+    }
+
+    /// The same as a key.
+    fn key(self) -> Result<String, String> {
+        match self {
+            Self::Text(text) | Self::Int(text) => Ok(text),
+            Self::Bool(value) => Ok(value.to_string()),
+            Self::Float(number) => Ok(float_key(number)),
+            Self::Null => {
+                Err("error converting YAML to JSON: unsupported map key of type: %!s(<nil>)".into())
+            }
+            Self::List(_) | Self::Map(_) => Err("yaml: invalid map key".into()),
+        }
+    }
+}
+
+/// Go's `strconv.FormatFloat(number, 'g', -1, 32)`, and YAML's names for what is no number.
+fn float_key(number: f64) -> String {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "keys are written with the precision of 32 bits"
+    )]
+    let short = number as f32;
+    if short.is_nan() {
+        return ".nan".into();
+    }
+    if short.is_infinite() {
+        return if short > 0.0 { ".inf" } else { "-.inf" }.into();
+    }
+    let text = format!("{short:e}");
+    let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    // The shortest form takes an exponent beyond six digits.
+    if !(-4..6).contains(&exponent) {
+        let sign = if exponent < 0 { '-' } else { '+' };
+        format!("{mantissa}e{sign}{:02}", exponent.abs())
+    } else {
+        short.to_string()
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -144,7 +248,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn json(&mut self, node: &Node) -> Result<Json, String> {
+    fn plain(&mut self, node: &Node) -> Result<Plain, String> {
         self.nodes += 1;
         if self.nodes > MAX_NODES {
             return Err("yaml: document contains excessive aliasing".into());
@@ -152,19 +256,17 @@ impl<'a> Reader<'a> {
         match node {
             Node::Alias(_) => {
                 let target = self.target(node)?;
-                self.json(&target)
+                self.plain(&target)
             }
-            Node::Scalar { text, plain, tag } => resolve(text, *plain, tag.as_deref())?
-                .ok_or_else(|| "json: unsupported value: NaN or Inf".into()),
-            Node::List(items) => items
-                .iter()
-                .map(|item| self.json(item))
-                .collect::<Result<_, _>>()
-                .map(Json::Array),
+            Node::Scalar { text, plain, tag } => resolve(text, *plain, tag.as_deref()),
+            Node::List(items) => {
+                let items: Result<_, _> = items.iter().map(|item| self.plain(item)).collect();
+                items.map(Plain::List)
+            }
             Node::Map(entries) => {
                 let mut map = BTreeMap::new();
                 self.entries(entries, &mut map)?;
-                Ok(Json::Object(map.into_iter().collect()))
+                Ok(Plain::Map(map))
             }
         }
     }
@@ -172,31 +274,21 @@ impl<'a> Reader<'a> {
     fn entries(
         &mut self,
         entries: &[(Node, Node)],
-        map: &mut BTreeMap<String, Json>,
+        map: &mut BTreeMap<String, Plain>,
     ) -> Result<(), String> {
         for (key, value) in entries {
             if matches!(key, Node::Scalar { text, plain: true, tag: None } if text == "<<") {
                 self.merge(value, map)?;
                 continue;
             }
-            let key =
-                match self.json(key)? {
-                    Json::String(text) => text,
-                    Json::Bool(value) => value.to_string(),
-                    Json::Number(number) => number.to_string(),
-                    Json::Null => return Err(
-                        "error converting YAML to JSON: unsupported map key of type: %!s(<nil>)"
-                            .into(),
-                    ),
-                    _ => return Err("yaml: invalid map key".into()),
-                };
-            let value = self.json(value)?;
+            let key = self.plain(key)?.key()?;
+            let value = self.plain(value)?;
             map.insert(key, value);
         }
         Ok(())
     }
 
-    fn merge(&mut self, value: &Node, map: &mut BTreeMap<String, Json>) -> Result<(), String> {
+    fn merge(&mut self, value: &Node, map: &mut BTreeMap<String, Plain>) -> Result<(), String> {
         let maps = match self.target(value)? {
             Node::List(items) => items,
             other => vec![other],
@@ -222,78 +314,85 @@ fn short_tag(tag: &Tag) -> String {
     }
 }
 
-/// A scalar's value; `None` for the numbers JSON does not have.
-fn resolve(text: &str, plain: bool, tag: Option<&str>) -> Result<Option<Json>, String> {
-    let string = || Ok(Some(Json::String(text.to_owned())));
-    let (value, kind) = match tag {
+/// A scalar's value.
+fn resolve(text: &str, plain: bool, tag: Option<&str>) -> Result<Plain, String> {
+    let string = || Ok(Plain::Text(text.to_owned()));
+    let value = match tag {
         None if !plain => return string(),
         Some("!!str") => return string(),
         Some("!!binary") => {
             let decoded = base64::engine::general_purpose::STANDARD.decode(text);
             let decoded = decoded
                 .map_err(|_| "yaml: !!binary value contains invalid base64 data".to_owned())?;
-            return Ok(Some(Json::String(
-                String::from_utf8_lossy(&decoded).into_owned(),
-            )));
+            return Ok(Plain::Text(String::from_utf8_lossy(&decoded).into_owned()));
         }
-        Some(other)
-            if !matches!(
-                other,
-                "!!bool" | "!!int" | "!!float" | "!!null" | "!!timestamp"
-            ) =>
-        {
-            return string();
+        None | Some("!!bool" | "!!int" | "!!float" | "!!null" | "!!timestamp") => {
+            plain_scalar(text)
         }
-        _ => plain_scalar(text),
+        Some(_) => return string(),
     };
-    match tag {
-        Some(tag) if tag != kind && !(tag == "!!float" && kind == "!!int") => {
+    let kind = match &value {
+        Plain::Null => "!!null",
+        Plain::Bool(_) => "!!bool",
+        Plain::Int(_) => "!!int",
+        Plain::Float(_) => "!!float",
+        _ if is_date(text) => "!!timestamp",
+        _ => "!!str",
+    };
+    match (tag, value) {
+        (Some("!!float"), Plain::Int(number)) => number
+            .parse()
+            .map(Plain::Float)
+            .map_err(|_| format!("yaml: cannot decode {text}")),
+        (Some(tag), _) if tag != kind => {
             Err(format!("yaml: cannot decode {kind} `{text}` as a {tag}"))
         }
-        _ => Ok(value),
+        (_, value) => Ok(value),
     }
 }
 
-/// The value of a plain scalar and the tag it has by that.
-fn plain_scalar(text: &str) -> (Option<Json>, &'static str) {
+/// The value of a plain scalar.
+fn plain_scalar(text: &str) -> Plain {
     match text {
         "y" | "Y" | "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => {
-            return (Some(Json::Bool(true)), "!!bool");
+            return Plain::Bool(true);
         }
         "n" | "N" | "no" | "No" | "NO" | "false" | "False" | "FALSE" | "off" | "Off" | "OFF" => {
-            return (Some(Json::Bool(false)), "!!bool");
+            return Plain::Bool(false);
         }
-        "" | "~" | "null" | "Null" | "NULL" => return (Some(Json::Null), "!!null"),
-        ".nan" | ".NaN" | ".NAN" | ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF"
-        | "-.inf" | "-.Inf" | "-.INF" => return (None, "!!float"),
+        "" | "~" | "null" | "Null" | "NULL" => return Plain::Null,
+        ".nan" | ".NaN" | ".NAN" => return Plain::Float(f64::NAN),
+        ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF" => {
+            return Plain::Float(f64::INFINITY);
+        }
+        "-.inf" | "-.Inf" | "-.INF" => return Plain::Float(f64::NEG_INFINITY),
         _ => {}
     }
-    let string = || (Some(Json::String(text.to_owned())), "!!str");
     let looks_like_a_number =
         text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '+' | '-' | '.'));
     if !looks_like_a_number || is_date(text) {
         // A date becomes a string again.
-        return string();
+        return Plain::Text(text.to_owned());
     }
-    let bare = text.replace('_', "");
+    let bare = if text.starts_with('.') {
+        text.to_owned()
+    } else {
+        text.replace('_', "")
+    };
     if !text.starts_with('.') {
-        if let Some(number) = parse_int_any_base(text) {
-            return (Some(Json::from(number)), "!!int");
-        }
         if let Some(number) = parse_int_any_base(&bare) {
-            return (Some(Json::from(number)), "!!int");
+            return Plain::Int(number.to_string());
         }
-        if let Ok(number) = bare.parse::<u64>() {
-            return (Some(Json::from(number)), "!!int");
+        if let Ok(number) = bare.parse::<u64>()
+            && !bare.starts_with(['+', '0'])
+        {
+            return Plain::Int(number.to_string());
         }
     }
-    if is_float(&bare)
-        && let Ok(number) = bare.parse::<f64>()
-        && number.is_finite()
-    {
-        return (Some(json_float(number)), "!!float");
+    match bare.parse::<f64>() {
+        Ok(number) if is_float(&bare) && number.is_finite() => Plain::Float(number),
+        _ => Plain::Text(text.to_owned()),
     }
-    string()
 }
 
 /// `^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$`
@@ -318,15 +417,6 @@ fn is_float(text: &str) -> bool {
 fn is_date(text: &str) -> bool {
     let bytes = text.as_bytes();
     bytes.len() > 5 && bytes[..4].iter().all(u8::is_ascii_digit) && bytes[4] == b'-'
-}
-
-/// A number as Go writes a float: whole numbers without a decimal point.
-fn json_float(number: f64) -> Json {
-    if number.fract() == 0.0 && number.abs() < 1e15 {
-        #[expect(clippy::cast_possible_truncation, reason = "whole and below 2^53")]
-        return Json::from(number as i64);
-    }
-    Json::from(number)
 }
 
 #[cfg(test)]

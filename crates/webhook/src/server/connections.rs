@@ -30,7 +30,7 @@ const HANDSHAKE: Duration = Duration::from_secs(30);
 
 /// A server that runs.
 #[derive(Debug)]
-pub struct Running {
+pub(crate) struct Running {
     address: SocketAddr,
     stop: watch::Sender<Option<Duration>>,
     task: JoinHandle<bool>,
@@ -59,12 +59,12 @@ impl Running {
     }
 
     /// Where it listens.
-    pub fn local_addr(&self) -> SocketAddr {
+    pub(crate) fn local_addr(&self) -> SocketAddr {
         self.address
     }
 
     /// Stops accepting and waits at most `limit` of real time for requests under way; whether all ended in time.
-    pub async fn shutdown(self, limit: Duration) -> bool {
+    pub(crate) async fn shutdown(self, limit: Duration) -> bool {
         self.stop.send_replace(Some(limit));
         self.task.await.unwrap_or(false)
     }

@@ -25,7 +25,7 @@ const BUCKETS: [(f64, &str); 7] = [
 
 /// What is counted.
 #[derive(Debug, Default)]
-pub struct Metrics {
+pub(crate) struct Metrics {
     requests: Mutex<BTreeMap<(String, String), Requests>>,
     pod_identity: AtomicU64,
     irsa: AtomicU64,

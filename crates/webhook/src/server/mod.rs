@@ -8,7 +8,7 @@ mod routes;
 mod tls;
 
 pub use cipher_suites::{TlsFlagError, TlsFlags};
-pub use connections::Running;
-pub use metrics::Metrics;
+pub(crate) use connections::Running;
+pub(crate) use metrics::Metrics;
 pub(crate) use routes::{MetricsRoutes, Routes, WebhookRoutes};
 pub use tls::{CertificateFiles, tls_config};
