@@ -94,11 +94,20 @@ impl Handler for Face {
         self.shared.retriever.auth.clock.now().as_second()
     }
 
-    async fn handle(&self, _: usize, request: &Request<'_>, peer: SocketAddr, cancel: &Cancel) -> Response {
+    async fn handle(
+        &self,
+        _: usize,
+        request: &Request<'_>,
+        peer: SocketAddr,
+        cancel: &Cancel,
+    ) -> Response {
         let shared = &*self.shared;
         let clock = &shared.retriever.auth.clock;
         if !shared.limiter.allow(clock.monotonic()) {
-            let answer = Answer { response: Response::error(429, texts::TOO_MANY), ..Answer::refused((429, String::new())) };
+            let answer = Answer {
+                response: Response::error(429, texts::TOO_MANY),
+                ..Answer::refused((429, String::new()))
+            };
             self.record(request, peer, &answer, None);
             return answer.response;
         }
@@ -121,7 +130,10 @@ impl Handler for Face {
                 200 if answer.response.content_type == Some("application/json") => {
                     shared.answered.fetch_add(1, Relaxed);
                 }
-                status => shared.retriever.metrics.count(Counter::HttpResponse, format!("code=\"{status}\"")),
+                status => shared
+                    .retriever
+                    .metrics
+                    .count(Counter::HttpResponse, format!("code=\"{status}\"")),
             }
         }
         if self.pod.is_some() {
@@ -147,13 +159,24 @@ impl Face {
         let log = &retriever.log;
         let mut fields = Fields::new();
         if log.enabled(Level::Error) {
-            fields = vec![("client-addr", peer.to_string()), ("cluster-name", retriever.auth.cluster.clone())];
+            fields = vec![
+                ("client-addr", peer.to_string()),
+                ("cluster-name", retriever.auth.cluster.clone()),
+            ];
         }
         if log.enabled(Level::Info) {
-            log.write(Level::Info, &fields, format_args!("handling new request request from {peer}"));
+            log.write(
+                Level::Info,
+                &fields,
+                format_args!("handling new request request from {peer}"),
+            );
         }
         let refuse = |refusal: (u16, String)| {
-            log.write(Level::Error, &fields, format_args!("Error fetching credentials: {}", refusal.1));
+            log.write(
+                Level::Error,
+                &fields,
+                format_args!("Error fetching credentials: {}", refusal.1),
+            );
             Answer::refused(refusal)
         };
         if let Err(refusal) = validation::host(&request.host) {
@@ -174,18 +197,29 @@ impl Face {
             Ok(parsed) => parsed,
             Err(refusal) => return refuse(refusal),
         };
-        let pod = if shared.journal.is_some() { self.pod_in(&parts) } else { None };
+        let pod = if shared.journal.is_some() {
+            self.pod_in(&parts)
+        } else {
+            None
+        };
         // Go carries the bytes as they are; only a signature can be anything but ASCII by now.
         let lossy = String::from_utf8_lossy(token);
         let uid = (retriever.profile == Profile::V0_2).then(|| local_validation::pod_uid(token));
         let mut timer = retriever.auth.clock.timer();
-        let mut ask = Ask { cancel, limit: None, timer: &mut timer, call: <_>::default() };
+        let mut ask = Ask {
+            cancel,
+            limit: None,
+            timer: &mut timer,
+            call: <_>::default(),
+        };
         let outcome = retriever.get(&lossy, times, uid, &fields, &mut ask).await;
         let upstream = ask.call.request_id.take();
         drop(timer);
         let mut answer = match outcome {
             Ok(outcome) if outcome.cached => self.from_cache(&outcome.entry),
-            Ok(outcome) => self.with_key(Answer::credentials(&outcome.entry, false), &outcome.entry),
+            Ok(outcome) => {
+                self.with_key(Answer::credentials(&outcome.entry, false), &outcome.entry)
+            }
             Err(Refused::Invalid(text)) => refuse((400, text)),
             Err(Refused::Fetch(error)) => self.failed(&error, &mut fields),
         };
@@ -210,11 +244,23 @@ impl Face {
         let log = &self.shared.retriever.log;
         let (status, text) = match error {
             FetchError::Panic(reason) => {
-                log.write(Level::Panic, fields, format_args!("http: panic serving: {reason}"));
-                return Answer { response: Response::aborted(), ..Answer::refused((500, String::new())) };
+                log.write(
+                    Level::Panic,
+                    fields,
+                    format_args!("http: panic serving: {reason}"),
+                );
+                return Answer {
+                    response: Response::aborted(),
+                    ..Answer::refused((500, String::new()))
+                };
             }
             FetchError::Plain(text) => (500, text.clone()),
-            FetchError::Response { status, request_id, api, .. } => {
+            FetchError::Response {
+                status,
+                request_id,
+                api,
+                ..
+            } => {
                 fields.push(("operation", "AssumeRoleForPodIdentity".into()));
                 fields.push(("request-id", request_id.clone()));
                 fields.push(("service", "EKS Auth".into()));
@@ -225,7 +271,11 @@ impl Face {
                 (if *status == 0 { 500 } else { *status }, text)
             }
         };
-        log.write(Level::Error, fields, format_args!("Error fetching credentials: {}", error.text()));
+        log.write(
+            Level::Error,
+            fields,
+            format_args!("Error fetching credentials: {}", error.text()),
+        );
         Answer::refused((status, text))
     }
 
@@ -233,7 +283,12 @@ impl Face {
     fn pod_in(&self, parts: &Parts) -> Option<PodRef> {
         let claims = json::parse(&parts.claims).ok()?;
         let kubernetes = claims.get("kubernetes.io")?;
-        let text = |value: Option<&Value<'_>>| value.and_then(Value::as_str).unwrap_or_default().to_string();
+        let text = |value: Option<&Value<'_>>| {
+            value
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_string()
+        };
         let pod = kubernetes.get("pod")?;
         Some(PodRef {
             cluster: self.shared.retriever.auth.cluster.clone(),
@@ -243,7 +298,13 @@ impl Face {
         })
     }
 
-    fn record(&self, request: &Request<'_>, peer: SocketAddr, answer: &Answer, started: Option<Instant>) {
+    fn record(
+        &self,
+        request: &Request<'_>,
+        peer: SocketAddr,
+        answer: &Answer,
+        started: Option<Instant>,
+    ) {
         let Some(journal) = &self.shared.journal else {
             return;
         };
@@ -252,13 +313,28 @@ impl Face {
         let is_error = response.abort || response.content_type != Some("application/json");
         journal.record(Event::AgentRequest {
             node: self.shared.retriever.auth.node.clone(),
-            pod: self.pod.clone().or_else(by_network).or_else(|| answer.pod.clone()),
-            request: format!("{} {}", request.method, String::from_utf8_lossy(request.uri)),
+            pod: self
+                .pod
+                .clone()
+                .or_else(by_network)
+                .or_else(|| answer.pod.clone()),
+            request: format!(
+                "{} {}",
+                request.method,
+                String::from_utf8_lossy(request.uri)
+            ),
             host: request.host.to_string(),
             authorization: request.authorization.is_some(),
-            user_agent: request.user_agent.as_deref().map(|agent| String::from_utf8_lossy(agent).into_owned()),
+            user_agent: request
+                .user_agent
+                .as_deref()
+                .map(|agent| String::from_utf8_lossy(agent).into_owned()),
             status: if response.abort { 0 } else { response.status },
-            error: is_error.then(|| String::from_utf8_lossy(response.body.bytes()).trim_end().to_string()),
+            error: is_error.then(|| {
+                String::from_utf8_lossy(response.body.bytes())
+                    .trim_end()
+                    .to_string()
+            }),
             cached: answer.cached,
             access_key_id: answer.access_key_id.clone(),
             upstream_request_id: answer.upstream.clone(),

@@ -13,8 +13,8 @@ const UNIX_TO_INTERNAL: i64 = 62_135_596_800;
 
 /// The algorithms golang-jwt registers, `none` among them.
 const ALGORITHMS: [&str; 14] = [
-    "HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA",
-    "none",
+    "HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256",
+    "ES384", "ES512", "EdDSA", "none",
 ];
 
 /// When a token holds. Whole seconds, as Go counts them (from the year 1, wrapping around).
@@ -74,19 +74,26 @@ pub(crate) fn parse_map(token: &[u8]) -> Result<Parts, String> {
     parse(token, |claims| into_map(claims, "jwt.MapClaims")).map(|(parts, ())| parts)
 }
 
-fn parse<T>(token: &[u8], claims_from: impl FnOnce(&Value<'_>) -> Result<T, String>) -> Result<(Parts, T), String> {
+fn parse<T>(
+    token: &[u8],
+    claims_from: impl FnOnce(&Value<'_>) -> Result<T, String>,
+) -> Result<(Parts, T), String> {
     let mut segments = token.split(|&c| c == b'.');
-    let (Some(header), Some(claims), Some(_), None) =
-        (segments.next(), segments.next(), segments.next(), segments.next())
-    else {
+    let (Some(header), Some(claims), Some(_), None) = (
+        segments.next(),
+        segments.next(),
+        segments.next(),
+        segments.next(),
+    ) else {
         return Err(malformed("token contains an invalid number of segments"));
     };
-    let header =
-        base64::decode(header).map_err(|e| malformed(format_args!("could not base64 decode header: {e}")))?;
+    let header = base64::decode(header)
+        .map_err(|e| malformed(format_args!("could not base64 decode header: {e}")))?;
     let bad_header = |e| malformed(format_args!("could not JSON decode header: {e}"));
     let fields = json::parse(&header).map_err(bad_header)?;
     into_map(&fields, "map[string]interface {}").map_err(bad_header)?;
-    let claims = base64::decode(claims).map_err(|e| malformed(format_args!("could not base64 decode claim: {e}")))?;
+    let claims = base64::decode(claims)
+        .map_err(|e| malformed(format_args!("could not base64 decode claim: {e}")))?;
     let bad_claim = |e| malformed(format_args!("could not JSON decode claim: {e}"));
     let decoded = claims_from(&json::parse(&claims).map_err(bad_claim)?).map_err(bad_claim)?;
     match fields.get("alg").and_then(Value::as_str) {
@@ -103,11 +110,16 @@ fn parse<T>(token: &[u8], claims_from: impl FnOnce(&Value<'_>) -> Result<T, Stri
 fn into_map(value: &Value<'_>, go_type: &str) -> Result<(), String> {
     match value {
         Value::Object(..) => match value.first_overflow() {
-            Some(number) => Err(format!("json: cannot unmarshal number {number} into Go value of type float64")),
+            Some(number) => Err(format!(
+                "json: cannot unmarshal number {number} into Go value of type float64"
+            )),
             None => Ok(()),
         },
         Value::Null => Ok(()),
-        other => Err(format!("json: cannot unmarshal {} into Go value of type {go_type}", other.kind())),
+        other => Err(format!(
+            "json: cannot unmarshal {} into Go value of type {go_type}",
+            other.kind()
+        )),
     }
 }
 
@@ -160,7 +172,11 @@ fn audience(value: &Value<'_>) -> Result<(), String> {
         Value::Array(items, _) => items.iter().all(|item| matches!(item, Value::String(..))),
         _ => false,
     };
-    if fits { Ok(()) } else { Err("invalid type for claim".into()) }
+    if fits {
+        Ok(())
+    } else {
+        Err("invalid type for claim".into())
+    }
 }
 
 /// A time in seconds, as a number or as a number in a string.
@@ -203,9 +219,15 @@ fn is_number(text: &str) -> bool {
 fn seconds(float: f64) -> i64 {
     const LIMIT: f64 = 9_223_372_036_854_775_808.0;
     let whole = float.trunc();
-    let whole_seconds = if (-LIMIT..LIMIT).contains(&whole) { whole as i64 } else { i64::MIN };
+    let whole_seconds = if (-LIMIT..LIMIT).contains(&whole) {
+        whole as i64
+    } else {
+        i64::MIN
+    };
     let nanos = ((float - whole) * 1e9) as i64;
-    whole_seconds.wrapping_sub(i64::from(nanos < 0)).wrapping_add(UNIX_TO_INTERNAL)
+    whole_seconds
+        .wrapping_sub(i64::from(nanos < 0))
+        .wrapping_add(UNIX_TO_INTERNAL)
 }
 
 #[cfg(test)]
@@ -226,18 +248,43 @@ mod tests {
     fn refuses_claims_in_go_s_words() {
         let prefix = "token is malformed: could not JSON decode claim: ";
         for (claims, reason) in [
-            ("[]", "json: cannot unmarshal array into Go value of type jwt.RegisteredClaims"),
-            (r#"{"iss":1,"sub":[]}"#, "json: cannot unmarshal number into Go struct field RegisteredClaims.iss of type string"),
-            (r#"{"ISS":true}"#, "json: cannot unmarshal bool into Go struct field RegisteredClaims.iss of type string"),
+            (
+                "[]",
+                "json: cannot unmarshal array into Go value of type jwt.RegisteredClaims",
+            ),
+            (
+                r#"{"iss":1,"sub":[]}"#,
+                "json: cannot unmarshal number into Go struct field RegisteredClaims.iss of type string",
+            ),
+            (
+                r#"{"ISS":true}"#,
+                "json: cannot unmarshal bool into Go struct field RegisteredClaims.iss of type string",
+            ),
             (r#"{"iss":1,"aud":5}"#, "invalid type for claim"),
             (r#"{"aud":["a",1]}"#, "invalid type for claim"),
-            (r#"{"aud":[1e999]}"#, "json: cannot unmarshal number 1e999 into Go struct field RegisteredClaims.aud of type float64"),
-            (r#"{"exp":{}}"#, "could not parse NumericData: json: cannot unmarshal object into Go value of type json.Number"),
-            (r#"{"exp":"soon"}"#, r#"could not parse NumericData: json: invalid number literal, trying to unmarshal "\"soon\"" into Number"#),
-            (r#"{"exp":1e400}"#, r#"could not convert json number value to float: strconv.ParseFloat: parsing "1e400": value out of range"#),
+            (
+                r#"{"aud":[1e999]}"#,
+                "json: cannot unmarshal number 1e999 into Go struct field RegisteredClaims.aud of type float64",
+            ),
+            (
+                r#"{"exp":{}}"#,
+                "could not parse NumericData: json: cannot unmarshal object into Go value of type json.Number",
+            ),
+            (
+                r#"{"exp":"soon"}"#,
+                r#"could not parse NumericData: json: invalid number literal, trying to unmarshal "\"soon\"" into Number"#,
+            ),
+            (
+                r#"{"exp":1e400}"#,
+                r#"could not convert json number value to float: strconv.ParseFloat: parsing "1e400": value out of range"#,
+            ),
             ("", "unexpected end of JSON input"),
         ] {
-            assert_eq!(parse_claims(claims), Err(format!("{prefix}{reason}")), "{claims}");
+            assert_eq!(
+                parse_claims(claims),
+                Err(format!("{prefix}{reason}")),
+                "{claims}"
+            );
         }
     }
 
@@ -253,20 +300,32 @@ mod tests {
         assert!(parse_claims(r#"{"exp":1e18}"#).unwrap().check(now).is_ok());
         assert!(parse_claims(r#"{"exp":1e30}"#).unwrap().check(now).is_err());
         assert_eq!(
-            parse_claims(r#"{"exp":1700000000,"nbf":1700000001}"#).unwrap().check(now),
+            parse_claims(r#"{"exp":1700000000,"nbf":1700000001}"#)
+                .unwrap()
+                .check(now),
             Err("token is expired, token is not valid yet")
         );
     }
 
     #[test]
     fn refuses_headers_in_go_s_words() {
-        let parse = |header: &str| parse_registered(format!("{header}.e30.").as_bytes()).err().unwrap();
+        let parse = |header: &str| {
+            parse_registered(format!("{header}.e30.").as_bytes())
+                .err()
+                .unwrap()
+        };
         assert_eq!(
             parse(&encode("[]")),
             "token is malformed: could not JSON decode header: json: cannot unmarshal array into Go value of type map[string]interface {}"
         );
-        assert_eq!(parse(&encode("null")), "token is unverifiable: signing method (alg) is unspecified");
-        assert_eq!(parse(&encode(r#"{"alg":"hs256"}"#)), "token is unverifiable: signing method (alg) is unavailable");
+        assert_eq!(
+            parse(&encode("null")),
+            "token is unverifiable: signing method (alg) is unspecified"
+        );
+        assert_eq!(
+            parse(&encode(r#"{"alg":"hs256"}"#)),
+            "token is unverifiable: signing method (alg) is unavailable"
+        );
         assert_eq!(
             parse("a"),
             "token is malformed: could not base64 decode header: illegal base64 data at input byte 0"

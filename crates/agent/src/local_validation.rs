@@ -62,23 +62,35 @@ pub(crate) struct LocalValidation {
 
 impl LocalValidation {
     pub(crate) fn new(source: Arc<dyn KeySource>, check_audience: bool) -> Self {
-        Self { source, check_audience, keys: RwLock::default(), refreshing: Mutex::default() }
+        Self {
+            source,
+            check_audience,
+            keys: RwLock::default(),
+            refreshing: Mutex::default(),
+        }
     }
 
     /// Fetches the keys.
     pub(crate) async fn refresh(&self) -> Result<(), String> {
-        let _one = self.refreshing.try_lock().map_err(|_| "key refresh already in progress".to_string())?;
+        let _one = self
+            .refreshing
+            .try_lock()
+            .map_err(|_| "key refresh already in progress".to_string())?;
         let text = self.source.key_set().await?;
-        let set: KeySet = serde_json::from_str(&text).map_err(|e| format!("failed to decode JWKS response: {e}"))?;
+        let set: KeySet = serde_json::from_str(&text)
+            .map_err(|e| format!("failed to decode JWKS response: {e}"))?;
         let mut keys = HashMap::new();
         for jwk in set.keys {
             let key = match &*jwk.kty {
                 "RSA" => DecodingKey::from_rsa_components(&jwk.n, &jwk.e),
-                "EC" if matches!(&*jwk.crv, "P-256" | "P-384") => DecodingKey::from_ec_components(&jwk.x, &jwk.y),
+                "EC" if matches!(&*jwk.crv, "P-256" | "P-384") => {
+                    DecodingKey::from_ec_components(&jwk.x, &jwk.y)
+                }
                 _ => continue,
             };
             if let Ok(key) = key {
-                keys.entry(jwk.kid).or_insert_with(|| Arc::new(Key { key, alg: jwk.alg }));
+                keys.entry(jwk.kid)
+                    .or_insert_with(|| Arc::new(Key { key, alg: jwk.alg }));
             }
         }
         *self.keys.write().await = keys;
@@ -94,16 +106,23 @@ impl LocalValidation {
             .map_err(|reason| format!("Service account token cannot be parsed: {reason}"))?;
         let header = json::parse(&parts.header).unwrap_or(Value::Null);
         let claims = json::parse(&parts.claims).unwrap_or(Value::Null);
-        let kid = self
-            .claims(&header, &claims)
-            .map_err(|reason| format!("Service account token failed claim validations: {reason}"))?;
+        let kid = self.claims(&header, &claims).map_err(|reason| {
+            format!("Service account token failed claim validations: {reason}")
+        })?;
         self.signature(token, &header, &claims, kid, now)
             .await
-            .map_err(|reason| format!("JWT signature validation failed: cryptographic validation failed: {reason}"))
+            .map_err(|reason| {
+                format!(
+                    "JWT signature validation failed: cryptographic validation failed: {reason}"
+                )
+            })
     }
 
     fn claims<'v>(&self, header: &'v Value<'_>, claims: &Value<'_>) -> Result<&'v str, String> {
-        let kid = header.get("kid").and_then(Value::as_str).unwrap_or_default();
+        let kid = header
+            .get("kid")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
         if kid.trim().is_empty() {
             return Err("missing header: kid".into());
         }
@@ -116,8 +135,15 @@ impl LocalValidation {
             Some(_) => return Err("invalid claim: kubernetes.io".into()),
         };
         let text = |parent: &Value<'_>, name: &str, path: &str| {
-            let there = parent.get(name).and_then(Value::as_str).is_some_and(|text| !text.trim().is_empty());
-            if there { Ok(()) } else { Err(format!("missing or empty claim: kubernetes.io/{path}")) }
+            let there = parent
+                .get(name)
+                .and_then(Value::as_str)
+                .is_some_and(|text| !text.trim().is_empty());
+            if there {
+                Ok(())
+            } else {
+                Err(format!("missing or empty claim: kubernetes.io/{path}"))
+            }
         };
         text(kubernetes, "namespace", "namespace")?;
         for part in ["serviceaccount", "pod"] {
@@ -127,14 +153,17 @@ impl LocalValidation {
             };
             for name in ["name", "uid"] {
                 let path = format!("{part}/{name}");
-                text(object, name, &path).map_err(|e| format!("error finding claim kubernetes.io/{path} {e}"))?;
+                text(object, name, &path)
+                    .map_err(|e| format!("error finding claim kubernetes.io/{path} {e}"))?;
             }
         }
         if self.check_audience {
             let fits = match claims.get("aud") {
                 None => return Err("missing claim: aud".into()),
                 Some(Value::String(text, _)) => text == AUDIENCE,
-                Some(Value::Array(items, _)) => items.iter().any(|item| item.as_str() == Some(AUDIENCE)),
+                Some(Value::Array(items, _)) => {
+                    items.iter().any(|item| item.as_str() == Some(AUDIENCE))
+                }
                 Some(_) => false,
             };
             if !fits {
@@ -159,11 +188,18 @@ impl LocalValidation {
         let key = match self.key(kid).await {
             Some(key) => key,
             None => {
-                self.refresh().await.map_err(|e| format!("key refresh failed: {e}"))?;
-                self.key(kid).await.ok_or_else(|| format!("no matching key found for kid: {kid}"))?
+                self.refresh()
+                    .await
+                    .map_err(|e| format!("key refresh failed: {e}"))?;
+                self.key(kid)
+                    .await
+                    .ok_or_else(|| format!("no matching key found for kid: {kid}"))?
             }
         };
-        let alg = header.get("alg").and_then(Value::as_str).unwrap_or_default();
+        let alg = header
+            .get("alg")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
         if alg != key.alg {
             return Err(format!(
                 "token is unverifiable: error while executing keyfunc: algorithm mismatch: token uses \"{alg}\" but key declares \"{}\"",
@@ -171,8 +207,11 @@ impl LocalValidation {
             ));
         }
         let (message, signature) = token.rsplit_once('.').ok_or("token is malformed")?;
-        let algorithm: Algorithm = alg.parse().map_err(|_| "token is unverifiable: signing method unavailable".to_string())?;
-        let good = jsonwebtoken::crypto::verify(signature, message.as_bytes(), &key.key, algorithm).unwrap_or(false);
+        let algorithm: Algorithm = alg
+            .parse()
+            .map_err(|_| "token is unverifiable: signing method unavailable".to_string())?;
+        let good = jsonwebtoken::crypto::verify(signature, message.as_bytes(), &key.key, algorithm)
+            .unwrap_or(false);
         if !good {
             return Err("token signature is invalid: crypto/rsa: verification error".into());
         }
@@ -180,7 +219,9 @@ impl LocalValidation {
         let number = |name: &str| match claims.get(name) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::Number(text)) => Ok(text.parse::<f64>().ok()),
-            Some(_) => Err(format!("token has invalid claims: {name} is invalid: invalid type for claim")),
+            Some(_) => Err(format!(
+                "token has invalid claims: {name} is invalid: invalid type for claim"
+            )),
         };
         let seconds = now.as_nanosecond() as f64 / 1e9;
         if number("exp")?.is_some_and(|exp| exp != 0.0 && seconds >= exp) {
@@ -198,7 +239,8 @@ impl LocalValidation {
 /// # Errors
 /// The agent's words.
 pub(crate) fn pod_uid(token: &[u8]) -> Result<String, String> {
-    let parts = jwt::parse_map(token).map_err(|reason| format!("Service account token cannot be parsed: {reason}"))?;
+    let parts = jwt::parse_map(token)
+        .map_err(|reason| format!("Service account token cannot be parsed: {reason}"))?;
     let claims = json::parse(&parts.claims).unwrap_or(Value::Null);
     let object = |value: Option<&Value<'_>>| matches!(value, Some(Value::Object(..)));
     let kubernetes = claims.get("kubernetes.io");
@@ -210,5 +252,6 @@ pub(crate) fn pod_uid(token: &[u8]) -> Result<String, String> {
         return Err("Service account token missing pod claims".into());
     }
     let uid = pod.and_then(|pod| pod.get("uid")).and_then(Value::as_str);
-    uid.map(Into::into).ok_or_else(|| "Service account token missing pod uid".into())
+    uid.map(Into::into)
+        .ok_or_else(|| "Service account token missing pod uid".into())
 }

@@ -89,7 +89,9 @@ impl Log {
         let line = self.line(level, fields, &message.to_string());
         if self.stdout {
             let mut out = std::io::stdout().lock();
-            let _ = out.write_all(line.as_bytes()).and_then(|()| out.write_all(b"\n"));
+            let _ = out
+                .write_all(line.as_bytes())
+                .and_then(|()| out.write_all(b"\n"));
         }
         if let Some(journal) = &self.journal {
             journal.record(Event::Log {
@@ -103,8 +105,15 @@ impl Log {
 
     fn line(&self, level: Level, fields: &Fields, message: &str) -> String {
         let time = self.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-        let mut all: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        all.extend([("level", level.as_str()), ("msg", message), ("time", time.as_str())]);
+        let mut all: Vec<(&str, &str)> = fields
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect();
+        all.extend([
+            ("level", level.as_str()),
+            ("msg", message),
+            ("time", time.as_str()),
+        ]);
         // logrus writes a map, and Go sorts maps; the last value of a name wins.
         all.sort_by_key(|(name, _)| *name);
         let mut out = Vec::with_capacity(200);
@@ -118,7 +127,10 @@ impl Log {
             }
             push_string(&mut out, name);
             out.push(b':');
-            if matches!(*name, "request_time_ms" | "refreshTtl" | "ttl" | "cache-hit") {
+            if matches!(
+                *name,
+                "request_time_ms" | "refreshTtl" | "ttl" | "cache-hit"
+            ) {
                 out.extend_from_slice(value.as_bytes());
             } else {
                 push_string(&mut out, value);
@@ -144,11 +156,20 @@ mod tests {
             node: "n".into(),
         };
         log.write(Level::Debug, &Fields::new(), "unseen");
-        log.write(Level::Info, &vec![("ttl", "5".into()), ("cluster-name", "demo".into())], "a \"b\"");
+        log.write(
+            Level::Info,
+            &vec![("ttl", "5".into()), ("cluster-name", "demo".into())],
+            "a \"b\"",
+        );
         let entries = journal.since(0);
         assert_eq!(entries.len(), 1);
-        let Event::Log { line, .. } = &entries[0].event else { panic!() };
-        assert!(line.starts_with(r#"{"cluster-name":"demo","level":"info","msg":"a \"b\"","time":""#), "{line}");
+        let Event::Log { line, .. } = &entries[0].event else {
+            panic!()
+        };
+        assert!(
+            line.starts_with(r#"{"cluster-name":"demo","level":"info","msg":"a \"b\"","time":""#),
+            "{line}"
+        );
         assert!(line.ends_with(r#"Z","ttl":5}"#), "{line}");
     }
 

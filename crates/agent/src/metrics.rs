@@ -26,8 +26,14 @@ impl Counter {
                 "pod_identity_cache_errors",
                 "Removing credentials from cache, got non recoverable error",
             ),
-            Self::CacheState => ("pod_identity_cache_state", "The state of credential in cache"),
-            Self::HttpResponse => ("pod_identity_http_response", "Pod Identity http response code"),
+            Self::CacheState => (
+                "pod_identity_cache_state",
+                "The state of credential in cache",
+            ),
+            Self::HttpResponse => (
+                "pod_identity_http_response",
+                "Pod Identity http response code",
+            ),
             Self::LocalValidation => (
                 "pod_identity_local_validation",
                 "Outcome of local token validation: success, failure, or skipped",
@@ -50,7 +56,8 @@ impl Metrics {
     pub(crate) fn render(&self, answered: u64) -> String {
         let mut all = self.lock().clone();
         if answered > 0 {
-            *all.entry((Counter::HttpResponse, "code=\"200\"".into())).or_default() += answered;
+            *all.entry((Counter::HttpResponse, "code=\"200\"".into()))
+                .or_default() += answered;
         }
         let mut out = String::new();
         let mut last = None;
@@ -72,14 +79,23 @@ fn process() -> String {
     let mut out = String::new();
     let mut gauge = |name: &str, help: &str, value: Option<u64>| {
         if let Some(value) = value {
-            let _ = write!(out, "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {value}\n");
+            let _ = write!(
+                out,
+                "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {value}\n"
+            );
         }
     };
-    let open = std::fs::read_dir("/proc/self/fd").ok().map(|entries| entries.count() as u64);
+    let open = std::fs::read_dir("/proc/self/fd")
+        .ok()
+        .map(|entries| entries.count() as u64);
     gauge("process_open_fds", "Number of open file descriptors.", open);
     let pages = std::fs::read_to_string("/proc/self/statm").ok();
     let resident = pages.and_then(|text| text.split(' ').nth(1)?.parse::<u64>().ok());
-    gauge("process_resident_memory_bytes", "Resident memory size in bytes.", resident.map(|pages| pages * 4_096));
+    gauge(
+        "process_resident_memory_bytes",
+        "Resident memory size in bytes.",
+        resident.map(|pages| pages * 4_096),
+    );
     out
 }
 

@@ -22,6 +22,16 @@ impl Profile {
     }
 }
 
+impl Profile {
+    /// The release, as it names itself.
+    pub(crate) const fn release(self) -> &'static str {
+        match self {
+            Self::V0_1 => "v0.1.37",
+            Self::V0_2 => "v0.2.2",
+        }
+    }
+}
+
 /// No such profile.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not an agent profile: write 0.1.37 or 0.2")]

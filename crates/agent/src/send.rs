@@ -43,11 +43,19 @@ pub(crate) struct SendError {
 
 impl SendError {
     fn new(text: impl std::fmt::Display) -> Self {
-        Self { text: text.to_string(), timeout: false, retry: true }
+        Self {
+            text: text.to_string(),
+            timeout: false,
+            retry: true,
+        }
     }
 
     fn timeout() -> Self {
-        Self { text: crate::texts::TIMEOUT.into(), timeout: true, retry: true }
+        Self {
+            text: crate::texts::TIMEOUT.into(),
+            timeout: true,
+            retry: true,
+        }
     }
 }
 
@@ -63,13 +71,27 @@ pub(crate) struct Reply {
 /// A client with its idle connections.
 pub(crate) struct Sender {
     proxies: Proxies,
+    /// The roots to trust instead of the machine's.
+    roots: Option<Arc<rustls::ClientConfig>>,
     idle: Mutex<Vec<(String, SendRequest<Full<Bytes>>)>>,
 }
 
 impl Sender {
     /// With the proxies the environment names.
     pub(crate) fn from_environment() -> Self {
-        Self { proxies: Proxies::from_environment(|name| std::env::var(name).ok()), idle: Mutex::default() }
+        Self {
+            proxies: Proxies::from_environment(|name| std::env::var(name).ok()),
+            roots: None,
+            idle: Mutex::default(),
+        }
+    }
+
+    /// The same, with other roots.
+    pub(crate) fn trusting(roots: Arc<rustls::ClientConfig>) -> Self {
+        Self {
+            roots: Some(roots),
+            ..Self::from_environment()
+        }
     }
 
     /// Posts; follows redirects as Go does.
@@ -81,16 +103,25 @@ impl Sender {
         limit: Duration,
     ) -> Result<Reply, SendError> {
         let deadline = Instant::now() + limit;
-        let mut reply = self.exchange(Method::POST, url, headers, body, deadline).await?;
+        let mut reply = self
+            .exchange(Method::POST, url, headers, body, deadline)
+            .await?;
         let mut here = url.clone();
         let mut hops = 0;
         // 307 and 308 are not followed: the SDK's body cannot be sent a second time.
         while matches!(reply.status, 301..=303) {
-            let location = reply.headers.get(header::LOCATION).and_then(|l| l.to_str().ok()).filter(|l| !l.is_empty());
+            let location = reply
+                .headers
+                .get(header::LOCATION)
+                .and_then(|l| l.to_str().ok())
+                .filter(|l| !l.is_empty());
             let Some(next) = location.map(|location| here.join(location)) else {
                 break;
             };
-            let next = next.map_err(|e| SendError { retry: false, ..SendError::new(e) })?;
+            let next = next.map_err(|e| SendError {
+                retry: false,
+                ..SendError::new(e)
+            })?;
             hops += 1;
             if hops == 10 {
                 return Err(SendError::new("stopped after 10 redirects"));
@@ -103,7 +134,9 @@ impl Sender {
                 .cloned()
                 .collect();
             here = next;
-            reply = self.exchange(Method::GET, &here, &kept, Bytes::new(), deadline).await?;
+            reply = self
+                .exchange(Method::GET, &here, &kept, Bytes::new(), deadline)
+                .await?;
         }
         Ok(reply)
     }
@@ -115,7 +148,14 @@ impl Sender {
         headers: &[(HeaderName, HeaderValue)],
         limit: Duration,
     ) -> Result<Reply, SendError> {
-        self.exchange(Method::GET, url, headers, Bytes::new(), Instant::now() + limit).await
+        self.exchange(
+            Method::GET,
+            url,
+            headers,
+            Bytes::new(),
+            Instant::now() + limit,
+        )
+        .await
     }
 
     async fn exchange(
@@ -132,10 +172,21 @@ impl Sender {
             None => host.to_string(),
         };
         let proxy = self.proxies.for_url(url);
-        let key = format!("{}|{authority}|{}", url.scheme(), proxy.map_or("", Url::as_str));
+        let key = format!(
+            "{}|{authority}|{}",
+            url.scheme(),
+            proxy.map_or("", Url::as_str)
+        );
         let target = &url[url::Position::BeforePath..url::Position::AfterQuery];
-        let target = if proxy.is_some() && url.scheme() == "http" { &url[..url::Position::AfterQuery] } else { target };
-        let mut request = Request::builder().method(method).uri(target).header(header::HOST, &authority);
+        let target = if proxy.is_some() && url.scheme() == "http" {
+            &url[..url::Position::AfterQuery]
+        } else {
+            target
+        };
+        let mut request = Request::builder()
+            .method(method)
+            .uri(target)
+            .header(header::HOST, &authority);
         for (name, value) in headers {
             request = request.header(name, value);
         }
@@ -153,7 +204,10 @@ impl Sender {
                     // The idle connection had been closed: the request never left.
                     Some(request) => {
                         connection = self.connect(url, &authority, proxy).await?;
-                        connection.send_request(request).await.map_err(SendError::new)?
+                        connection
+                            .send_request(request)
+                            .await
+                            .map_err(SendError::new)?
                     }
                     None => return Err(SendError::new(refused.into_error())),
                 },
@@ -176,8 +230,12 @@ impl Sender {
                     }
                 }
                 Ok(Some(Err(e))) => {
-                    let reset = std::error::Error::source(&e).is_some_and(|s| s.to_string().contains("reset"));
-                    cut_off = Some(SendError { retry: reset, ..SendError::new("unexpected EOF") });
+                    let reset = std::error::Error::source(&e)
+                        .is_some_and(|s| s.to_string().contains("reset"));
+                    cut_off = Some(SendError {
+                        retry: reset,
+                        ..SendError::new("unexpected EOF")
+                    });
                     break;
                 }
                 Err(_) => {
@@ -191,22 +249,37 @@ impl Sender {
         }
         let mut headers = head.headers;
         let mut body = received.freeze();
-        if headers.get(header::CONTENT_ENCODING).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"gzip")) {
+        if headers
+            .get(header::CONTENT_ENCODING)
+            .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"gzip"))
+        {
             let mut plain = Vec::new();
-            let read = flate2::read::MultiGzDecoder::new(&*body).take(10 << 20).read_to_end(&mut plain);
+            let read = flate2::read::MultiGzDecoder::new(&*body)
+                .take(10 << 20)
+                .read_to_end(&mut plain);
             if let Err(e) = read {
-                cut_off.get_or_insert(SendError { retry: false, ..SendError::new(e) });
+                cut_off.get_or_insert(SendError {
+                    retry: false,
+                    ..SendError::new(e)
+                });
             }
             headers.remove(header::CONTENT_ENCODING);
             body = plain.into();
         }
-        Ok(Reply { status: head.status.as_u16(), headers, body, cut_off })
+        Ok(Reply {
+            status: head.status.as_u16(),
+            headers,
+            body,
+            cut_off,
+        })
     }
 
     fn take_idle(&self, key: &str) -> Option<SendRequest<Full<Bytes>>> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         idle.retain(|(_, connection)| !connection.is_closed());
-        let at = idle.iter().rposition(|(kept, connection)| kept == key && connection.is_ready())?;
+        let at = idle
+            .iter()
+            .rposition(|(kept, connection)| kept == key && connection.is_ready())?;
         Some(idle.swap_remove(at).1)
     }
 
@@ -229,19 +302,24 @@ impl Sender {
             Some(proxy) => {
                 let stream = dial(proxy).await?;
                 let mut wire: Box<dyn Wire> = if proxy.scheme() == "https" {
-                    Box::new(tls(stream, proxy).await?)
+                    Box::new(self.tls(stream, proxy).await?)
                 } else {
                     Box::new(stream)
                 };
                 if https {
                     let port = url.port_or_known_default().unwrap_or(443);
-                    tunnel(&mut wire, &format!("{}:{port}", url.host_str().unwrap_or(authority)), proxy).await?;
+                    tunnel(
+                        &mut wire,
+                        &format!("{}:{port}", url.host_str().unwrap_or(authority)),
+                        proxy,
+                    )
+                    .await?;
                 }
                 wire
             }
         };
         if https {
-            wire = Box::new(tls(wire, url).await?);
+            wire = Box::new(self.tls(wire, url).await?);
         }
         let (sender, connection) = Builder::new()
             .title_case_headers(true)
@@ -250,6 +328,28 @@ impl Sender {
             .map_err(SendError::new)?;
         tokio::spawn(connection);
         Ok(sender)
+    }
+
+    async fn tls<W: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        wire: W,
+        url: &Url,
+    ) -> Result<tokio_rustls::client::TlsStream<W>, SendError> {
+        let host = url
+            .host_str()
+            .unwrap_or_default()
+            .trim_matches(['[', ']'])
+            .to_string();
+        let name = rustls::pki_types::ServerName::try_from(host).map_err(SendError::new)?;
+        let config = self
+            .roots
+            .clone()
+            .map_or_else(client_config, Ok)
+            .map_err(SendError::new)?;
+        TlsConnector::from(config)
+            .connect(name, wire)
+            .await
+            .map_err(SendError::new)
     }
 }
 
@@ -265,20 +365,17 @@ async fn dial(url: &Url) -> Result<TcpStream, SendError> {
             let text = format!("dial tcp {host}:{port}: {e}");
             // A name that does not exist is not asked for again.
             let retry = !text.contains("Name or service not known");
-            Err(SendError { retry, ..SendError::new(text) })
+            Err(SendError {
+                retry,
+                ..SendError::new(text)
+            })
         }
-        Err(_) => Err(SendError { text: format!("dial tcp {host}:{port}: i/o timeout"), timeout: true, retry: true }),
+        Err(_) => Err(SendError {
+            text: format!("dial tcp {host}:{port}: i/o timeout"),
+            timeout: true,
+            retry: true,
+        }),
     }
-}
-
-async fn tls<W: AsyncRead + AsyncWrite + Unpin>(
-    wire: W,
-    url: &Url,
-) -> Result<tokio_rustls::client::TlsStream<W>, SendError> {
-    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_string();
-    let name = rustls::pki_types::ServerName::try_from(host).map_err(SendError::new)?;
-    let config = client_config().map_err(SendError::new)?;
-    TlsConnector::from(config).connect(name, wire).await.map_err(SendError::new)
 }
 
 /// The roots of `SSL_CERT_FILE` and `SSL_CERT_DIR`, else the machine's. Read once: Go does the same.
@@ -294,7 +391,9 @@ fn client_config() -> Result<Arc<rustls::ClientConfig>, String> {
 }
 
 /// A TLS configuration that trusts these roots.
-pub(crate) fn tls_config(roots: rustls::RootCertStore) -> Result<Arc<rustls::ClientConfig>, String> {
+pub(crate) fn tls_config(
+    roots: rustls::RootCertStore,
+) -> Result<Arc<rustls::ClientConfig>, String> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -308,8 +407,12 @@ async fn tunnel(wire: &mut Box<dyn Wire>, target: &str, proxy: &Url) -> Result<(
     let authorization = proxy::authorization(proxy)
         .map(|value| format!("Proxy-Authorization: {value}\r\n"))
         .unwrap_or_default();
-    let request = format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\nUser-Agent: Go-http-client/1.1\r\n{authorization}\r\n");
-    wire.write_all(request.as_bytes()).await.map_err(SendError::new)?;
+    let request = format!(
+        "CONNECT {target} HTTP/1.1\r\nHost: {target}\r\nUser-Agent: Go-http-client/1.1\r\n{authorization}\r\n"
+    );
+    wire.write_all(request.as_bytes())
+        .await
+        .map_err(SendError::new)?;
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         if head.len() > 16_384 {
@@ -317,6 +420,13 @@ async fn tunnel(wire: &mut Box<dyn Wire>, target: &str, proxy: &Url) -> Result<(
         }
         head.push(wire.read_u8().await.map_err(SendError::new)?);
     }
-    let status = std::str::from_utf8(&head).ok().and_then(|head| head.split(' ').nth(1)).unwrap_or_default();
-    if status == "200" { Ok(()) } else { Err(SendError::new(format!("proxy refused: {status}"))) }
+    let status = std::str::from_utf8(&head)
+        .ok()
+        .and_then(|head| head.split(' ').nth(1))
+        .unwrap_or_default();
+    if status == "200" {
+        Ok(())
+    } else {
+        Err(SendError::new(format!("proxy refused: {status}")))
+    }
 }

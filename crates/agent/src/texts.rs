@@ -1,25 +1,24 @@
 //! What Amazon's agent says. Source: its code at v0.1.37 (and 0.2 where marked), and recordings of the running program.
 
 /// Before the SDK's own words.
-pub(crate) const OPERATION: &str =
-    "unable to fetch credentials from EKS Auth: operation error EKS Auth: AssumeRoleForPodIdentity, ";
+pub(crate) const OPERATION: &str = "unable to fetch credentials from EKS Auth: operation error EKS Auth: AssumeRoleForPodIdentity, ";
 /// Before whatever went wrong on the way to the cache.
 pub(crate) const TO_CACHE: &str = "error getting credentials to cache: ";
 /// The SDK, of an empty cluster name.
-pub(crate) const NO_CLUSTER_NAME: &str = "serialization failed: input member clusterName must not be empty";
+pub(crate) const NO_CLUSTER_NAME: &str =
+    "serialization failed: input member clusterName must not be empty";
 /// Go, of an attempt that took too long.
-pub(crate) const TIMEOUT: &str = "context deadline exceeded (Client.Timeout exceeded while awaiting headers)";
+pub(crate) const TIMEOUT: &str =
+    "context deadline exceeded (Client.Timeout exceeded while awaiting headers)";
 /// What the SDK calls itself.
-pub(crate) const USER_AGENT: &str =
-    "aws-sdk-go-v2/1.39.2 ua/2.1 os/linux lang/go#1.26.1 md/GOOS#linux md/GOARCH#amd64 api/eksauth#1.11.7";
+pub(crate) const USER_AGENT: &str = "aws-sdk-go-v2/1.39.2 ua/2.1 os/linux lang/go#1.26.1 md/GOOS#linux md/GOARCH#amd64 api/eksauth#1.11.7";
 /// Profile 0.2, before the reason why a token has no pod.
 pub(crate) const NO_POD_UID: &str = "failed to get pod uid from service account token: ";
 /// No `Authorization` header.
 pub(crate) const EMPTY_TOKEN: &str = "Service account token cannot be empty";
-/// The token's text is no UTF-8 or the credentials cannot be written.
-pub(crate) const UNSERIALIZABLE: &str = "Unable to serialize credentials";
 /// A nil pointer in Go.
-pub(crate) const NIL_POINTER: &str = "runtime error: invalid memory address or nil pointer dereference";
+pub(crate) const NIL_POINTER: &str =
+    "runtime error: invalid memory address or nil pointer dereference";
 /// A probe that failed.
 pub(crate) const PROBE_FAILED: &str = "Internal Server Error occurred";
 /// Over the rate limit.
@@ -58,10 +57,14 @@ pub(crate) fn expires_soon(seconds: f64) -> String {
 }
 
 /// An answer without credentials or role. Go prints the structure, with its addresses.
-pub(crate) fn incomplete(fetched: &crate::eks_auth::Fetched) -> String {
+pub(crate) fn incomplete(fetched: &crate::eks_auth::Fetched, request_id: Option<&str>) -> String {
     let pointer = |there: bool, address: &'static str| if there { address } else { "<nil>" };
+    let id = request_id
+        .map(|id| format!(" {{}}:{id}"))
+        .unwrap_or_default();
+    let map = format!("{{}}:0xc000010018{id} {{}}:{{14031434826052584085 37449114666 0x1391400}}");
     format!(
-        "invalid response from server: credentials or assumed role empty: &{{{} {} {} {} {} {{map[{{}}:0xc000010018]}} {{}}}}",
+        "invalid response from server: credentials or assumed role empty: &{{{} {} {} {} {} {{map[{map} {{}}:{{[{{<nil> false false {{map[{map}]}}}}]}}]}} {{}}}}",
         pointer(fetched.assumed_role.is_some(), "0xc000012018"),
         pointer(fetched.audience.is_some(), "0xc000014020"),
         pointer(fetched.credentials.is_some(), "0xc000016020"),

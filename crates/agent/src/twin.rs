@@ -46,8 +46,16 @@ impl TwinListener {
     /// A listener for everybody; its address is the family's.
     pub fn new(socket: TcpListener) -> Self {
         let v6 = socket.local_addr().is_ok_and(|address| address.is_ipv6());
-        let address = if v6 { "[fd00:ec2::23]" } else { "169.254.170.23" };
-        Self { socket, address: address.into(), pod: None }
+        let address = if v6 {
+            "[fd00:ec2::23]"
+        } else {
+            "169.254.170.23"
+        };
+        Self {
+            socket,
+            address: address.into(),
+            pod: None,
+        }
     }
 
     /// The same, in a pod's network namespace.
@@ -96,7 +104,11 @@ pub struct TwinConfig {
 
 impl TwinConfig {
     /// A twin without listeners, with default settings, real time and no journal.
-    pub fn new(cluster: impl Into<String>, endpoint: Endpoint, credentials: Arc<dyn NodeCredentials>) -> Self {
+    pub fn new(
+        cluster: impl Into<String>,
+        endpoint: Endpoint,
+        credentials: Arc<dyn NodeCredentials>,
+    ) -> Self {
         Self {
             listeners: Vec::new(),
             cluster: cluster.into(),
@@ -207,7 +219,14 @@ impl Twin {
             });
         }
         let twin = Self {
-            shared: Shared { config, profile, metrics: Metrics::default(), answered: Arc::default(), log, local },
+            shared: Shared {
+                config,
+                profile,
+                metrics: Metrics::default(),
+                answered: Arc::default(),
+                log,
+                local,
+            },
             addresses: Mutex::default(),
             servers: Mutex::default(),
             next: AtomicU64::new(1),
@@ -228,7 +247,13 @@ impl Twin {
         let local = listener.socket.local_addr()?;
         let socket = tokio::net::TcpListener::from_std(listener.socket)?;
         let shared = self.credentials(&listener.address);
-        let server = http::serve(socket, Arc::new(Face { shared, pod: listener.pod }));
+        let server = http::serve(
+            socket,
+            Arc::new(Face {
+                shared,
+                pod: listener.pod,
+            }),
+        );
         let id = ListenerId(self.next.fetch_add(1, Relaxed));
         lock(&self.servers).insert(id, (local, server));
         Ok(id)
@@ -241,14 +266,19 @@ impl Twin {
 
     /// The local addresses served.
     pub fn local_addrs(&self) -> Vec<SocketAddr> {
-        let mut all: Vec<_> = lock(&self.servers).iter().map(|(id, (address, _))| (id.0, *address)).collect();
+        let mut all: Vec<_> = lock(&self.servers)
+            .iter()
+            .map(|(id, (address, _))| (id.0, *address))
+            .collect();
         all.sort_unstable();
         all.into_iter().map(|(_, address)| address).collect()
     }
 
     /// The page Amazon's agent serves at `/metrics`.
     pub fn metrics(&self) -> String {
-        self.shared.metrics.render(self.shared.answered.load(Relaxed))
+        self.shared
+            .metrics
+            .render(self.shared.answered.load(Relaxed))
     }
 
     /// The profile it has.
@@ -258,14 +288,20 @@ impl Twin {
 
     /// How many credentials are cached, over all addresses.
     pub fn cached(&self) -> usize {
-        lock(&self.addresses).values().map(|address| address.credentials.retriever.len()).sum()
+        lock(&self.addresses)
+            .values()
+            .map(|address| address.credentials.retriever.len())
+            .sum()
     }
 
     /// Resolves if a renewal panics, which ends Amazon's agent.
     pub async fn crashed(&self) -> &'static str {
         let mut crashed = self.crashed.subscribe();
         // Copied out: the future would not be `Send` with the guard in it.
-        let reason = crashed.wait_for(Option::is_some).await.map(|reason| *reason);
+        let reason = crashed
+            .wait_for(Option::is_some)
+            .await
+            .map(|reason| *reason);
         match reason {
             Ok(Some(reason)) => reason,
             _ => std::future::pending().await,
@@ -277,7 +313,10 @@ impl Twin {
     /// # Errors
     /// When requests were still under way after that.
     pub async fn shut_down(&self) -> Result<(), tokio::time::error::Elapsed> {
-        let servers: Vec<Server> = lock(&self.servers).drain().map(|(_, (_, server))| server).collect();
+        let servers: Vec<Server> = lock(&self.servers)
+            .drain()
+            .map(|(_, (_, server))| server)
+            .collect();
         let mut stopping = tokio::task::JoinSet::new();
         for server in servers {
             stopping.spawn(server.shut_down(SHUTDOWN));
@@ -290,7 +329,10 @@ impl Twin {
         }
         lock(&self.addresses).clear();
         if let Some(journal) = &self.shared.config.journal {
-            journal.record(Event::AgentStopped { node: self.shared.config.node.clone(), reason: "shut down".into() });
+            journal.record(Event::AgentStopped {
+                node: self.shared.config.node.clone(),
+                reason: "shut down".into(),
+            });
         }
         outcome
     }
@@ -336,7 +378,10 @@ impl Shared {
             tokio::spawn(async move {
                 let reason = sweep.await;
                 if let Some(journal) = journal {
-                    journal.record(Event::AgentStopped { node, reason: format!("panic: {reason}") });
+                    journal.record(Event::AgentStopped {
+                        node,
+                        reason: format!("panic: {reason}"),
+                    });
                 }
                 crashed.send_replace(Some(reason));
             })
@@ -360,7 +405,11 @@ fn check_rate(settings: &AgentSettings) -> Result<(), TwinError> {
     if renewal.is_zero() || settings.max_cache_size == 0 {
         return Ok(());
     }
-    let qps = if settings.max_service_qps <= 0 { 3 } else { settings.max_service_qps };
+    let qps = if settings.max_service_qps <= 0 {
+        3
+    } else {
+        settings.max_service_qps
+    };
     let capacity = (qps as u128).saturating_mul(u128::from(renewal.as_secs()));
     if capacity < (settings.max_cache_size / 2) as u128 {
         return Err(TwinError::RenewalTooSlow {

@@ -17,7 +17,10 @@ pub(crate) type Refusal = (u16, String);
 pub(crate) fn host(host: &str) -> Result<(), Refusal> {
     let mut bare = split_port(host).unwrap_or(host);
     if bare.len() > 1 {
-        if let Some(inner) = bare.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        if let Some(inner) = bare
+            .strip_prefix('[')
+            .and_then(|rest| rest.strip_suffix(']'))
+        {
             bare = inner;
         }
     }
@@ -52,8 +55,11 @@ pub(crate) fn token(token: &[u8], now: Timestamp) -> Result<(Parts, Times), Refu
     if token.is_empty() {
         return Err((400, texts::EMPTY_TOKEN.into()));
     }
-    let (parts, times) = jwt::parse_registered(token).map_err(|reason| (400, texts::unparseable(&reason)))?;
-    times.check(now).map_err(|reason| (400, texts::failed_claims(reason)))?;
+    let (parts, times) =
+        jwt::parse_registered(token).map_err(|reason| (400, texts::unparseable(&reason)))?;
+    times
+        .check(now)
+        .map_err(|reason| (400, texts::failed_claims(reason)))?;
     Ok((parts, times))
 }
 
@@ -63,7 +69,14 @@ mod tests {
 
     #[test]
     fn hosts_are_compared_as_text() {
-        for good in ["169.254.170.23", "169.254.170.23:9", "fd00:ec2::23", "[fd00:ec2::23]", "[fd00:ec2::23]:4213", "169.254.170.23:"] {
+        for good in [
+            "169.254.170.23",
+            "169.254.170.23:9",
+            "fd00:ec2::23",
+            "[fd00:ec2::23]",
+            "[fd00:ec2::23]:4213",
+            "169.254.170.23:",
+        ] {
             assert_eq!(host(good), Ok(()), "{good}");
         }
         for (bad, shown) in [

@@ -13,7 +13,10 @@ use tokio::task::JoinSet;
 const RECORDINGS: &str = include_str!("../../../fixtures/agent-transcripts.json");
 
 fn settings(profile: &str, flags: &[Value]) -> AgentSettings {
-    let mut settings = AgentSettings { profile: profile.into(), ..AgentSettings::default() };
+    let mut settings = AgentSettings {
+        profile: profile.into(),
+        ..AgentSettings::default()
+    };
     for pair in flags.chunks(2) {
         let (name, value) = (pair[0].as_str().unwrap(), pair[1].as_str().unwrap());
         match name {
@@ -38,10 +41,18 @@ impl Stand {
     async fn new(profile: &str, case: &Value) -> Self {
         let clock = Clock::new();
         let upstream = Upstream::start(clock.clone()).await;
-        let down = case["steps"].as_array().unwrap().iter().any(|step| step["upstream_down"] == true);
+        let down = case["steps"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|step| step["upstream_down"] == true);
         let port = if down {
             // A port that was free a moment ago.
-            TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+            TcpListener::bind("127.0.0.1:0")
+                .unwrap()
+                .local_addr()
+                .unwrap()
+                .port()
         } else {
             upstream.address.port()
         };
@@ -56,15 +67,23 @@ impl Stand {
         config.clock = clock.clone();
         let socket = TcpListener::bind("127.0.0.1:0").unwrap();
         config.listeners.push(TwinListener::new(socket));
-        Self { twin: Twin::start(config).unwrap(), clock, upstream }
+        Self {
+            twin: Twin::start(config).unwrap(),
+            clock,
+            upstream,
+        }
     }
 
     /// Plays one step and gives what was observed, in the recording's form.
     async fn step(&self, step: &Value, tokens: &mut HashMap<String, String>) -> Value {
         if let Some(wait) = step["wait"].as_f64() {
-            self.clock.advance(Duration::from_secs_f64(wait)).await.unwrap();
+            self.clock
+                .advance(Duration::from_secs_f64(wait))
+                .await
+                .unwrap();
         }
-        self.upstream.play(step["upstream"].as_array().cloned().unwrap_or_default());
+        self.upstream
+            .play(step["upstream"].as_array().cloned().unwrap_or_default());
         let described = &step["token"];
         let authorization = match described {
             Value::Null => None,
@@ -77,7 +96,12 @@ impl Stand {
         if let (Some(name), Some(token)) = (described["name"].as_str(), &authorization) {
             tokens.insert(name.into(), token.clone());
         }
-        let asked = |name: &str, default: &str| step["request"][name].as_str().unwrap_or(default).to_string();
+        let asked = |name: &str, default: &str| {
+            step["request"][name]
+                .as_str()
+                .unwrap_or(default)
+                .to_string()
+        };
         let (method, body) = (asked("method", "GET"), asked("body", ""));
         let mut request = format!(
             "{method} {} HTTP/1.1\r\nHost: {}\r\n",
@@ -103,7 +127,10 @@ impl Stand {
             loop {
                 tokio::time::sleep(Duration::from_millis(20)).await;
                 if parallel.is_none() {
-                    self.clock.advance(Duration::from_millis(500)).await.unwrap();
+                    self.clock
+                        .advance(Duration::from_millis(500))
+                        .await
+                        .unwrap();
                 }
             }
         };
@@ -127,7 +154,8 @@ impl Stand {
         let requests: Vec<Value> = received
             .iter()
             .map(|request| {
-                let body: serde_json::Map<String, Value> = serde_json::from_slice(&request.body).unwrap();
+                let body: serde_json::Map<String, Value> =
+                    serde_json::from_slice(&request.body).unwrap();
                 json!({
                     "line": request.line,
                     "attempt": request.header("Amz-Sdk-Request"),
@@ -147,9 +175,19 @@ fn difference(recorded: &Value, observed: &Value) -> Option<String> {
     if expected.get("upstream_requests").is_none() {
         seen.as_object_mut().unwrap().remove("upstream_requests");
     }
-    if let Some(prefix) = expected["response"].as_object_mut().and_then(|r| r.remove("body_prefix")) {
-        let body = seen["response"].as_object_mut().and_then(|r| r.remove("body")).unwrap_or_default();
-        if !body.as_str().unwrap_or_default().starts_with(prefix.as_str().unwrap()) {
+    if let Some(prefix) = expected["response"]
+        .as_object_mut()
+        .and_then(|r| r.remove("body_prefix"))
+    {
+        let body = seen["response"]
+            .as_object_mut()
+            .and_then(|r| r.remove("body"))
+            .unwrap_or_default();
+        if !body
+            .as_str()
+            .unwrap_or_default()
+            .starts_with(prefix.as_str().unwrap())
+        {
             return Some(format!("body {body} does not begin with {prefix}"));
         }
     }
@@ -159,7 +197,10 @@ fn difference(recorded: &Value, observed: &Value) -> Option<String> {
 async fn play(profile: &'static str, case: Value) -> Result<(), String> {
     let id = case["id"].as_str().unwrap().to_string();
     let stand = Stand::new(profile, &case).await;
-    let recorded = case.get("observed_next").filter(|_| profile == "0.2").unwrap_or(&case["observed"]);
+    let recorded = case
+        .get("observed_next")
+        .filter(|_| profile == "0.2")
+        .unwrap_or(&case["observed"]);
     let mut tokens = HashMap::new();
     for (at, step) in case["steps"].as_array().unwrap().iter().enumerate() {
         let observed = stand.step(step, &mut tokens).await;
@@ -177,8 +218,17 @@ async fn all(profile: &'static str) {
     for case in cases {
         running.spawn(play(profile, case.clone()));
     }
-    let failed: Vec<String> = running.join_all().await.into_iter().filter_map(Result::err).collect();
-    println!("agent {profile}: {} of {} recorded cases hold", cases.len() - failed.len(), cases.len());
+    let failed: Vec<String> = running
+        .join_all()
+        .await
+        .into_iter()
+        .filter_map(Result::err)
+        .collect();
+    println!(
+        "agent {profile}: {} of {} recorded cases hold",
+        cases.len() - failed.len(),
+        cases.len()
+    );
     assert!(failed.is_empty(), "{}", failed.join("\n\n"));
 }
 

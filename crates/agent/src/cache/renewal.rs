@@ -46,7 +46,8 @@ impl Retriever {
             .read()
             .map(|entries| {
                 let due = entries.iter().filter(|(_, entry)| began > entry.refresh_at);
-                due.map(|(key, entry)| (Arc::clone(key), Arc::clone(entry))).collect()
+                due.map(|(key, entry)| (Arc::clone(key), Arc::clone(entry)))
+                    .collect()
             })
             .unwrap_or_default();
         for (key, entry) in due {
@@ -69,49 +70,78 @@ impl Retriever {
         Ok(())
     }
 
-    async fn renew(&self, key: Arc<str>, entry: Arc<Entry>, timer: &mut Timer) -> Result<(), &'static str> {
+    async fn renew(
+        &self,
+        key: Arc<str>,
+        entry: Arc<Entry>,
+        timer: &mut Timer,
+    ) -> Result<(), &'static str> {
         let mut fields = entry.fields.clone();
         fields.push(("from", "renewal-thread".into()));
         let clock = &self.auth.clock;
         if self.limiter.allow(clock.monotonic()) {
             // The real one takes a second token, too, and waits for it.
             let Some(wait) = self.limiter.reserve(clock.monotonic(), LIMIT) else {
-                self.log.write(Level::Error, &fields, "Problem waiting, will schedule refresh to next sweep");
+                self.log.write(
+                    Level::Error,
+                    &fields,
+                    "Problem waiting, will schedule refresh to next sweep",
+                );
                 return Ok(());
             };
             if !wait.is_zero() {
                 timer.sleep(wait).await;
             }
             let cancel = Cancel::default();
-            let mut ask = Ask { cancel: &cancel, limit: Some(LIMIT), timer, call: <_>::default() };
+            let mut ask = Ask {
+                cancel: &cancel,
+                limit: Some(LIMIT),
+                timer,
+                call: <_>::default(),
+            };
             let token = Arc::clone(&entry.token);
             let renewed = self
                 .fetch_and_store(Arc::clone(&key), token, entry.times, &fields, &mut ask)
                 .await;
             match renewed {
                 Ok(_) => {
-                    self.metrics.count(Counter::CacheState, "state=\"hit\"".into());
+                    self.metrics
+                        .count(Counter::CacheState, "state=\"hit\"".into());
                     return Ok(());
                 }
                 Err(FetchError::Panic(reason)) => return Err(reason),
                 Err(error) => {
                     let (code, irrecoverable) = error.irrecoverable();
-                    let kind = if irrecoverable { "NonRecoverable" } else { "Recoverable" };
-                    self.metrics.count(Counter::CacheErrors, format!("code=\"{code}\",type=\"{kind}\""));
+                    let kind = if irrecoverable {
+                        "NonRecoverable"
+                    } else {
+                        "Recoverable"
+                    };
+                    self.metrics.count(
+                        Counter::CacheErrors,
+                        format!("code=\"{code}\",type=\"{kind}\""),
+                    );
                     let text = error.text();
                     if irrecoverable {
-                        let line = format_args!("Removing credentials from cache, got non recoverable error: {text}");
+                        let line = format_args!(
+                            "Removing credentials from cache, got non recoverable error: {text}"
+                        );
                         self.log.write(Level::Info, &fields, line);
                         self.remove(&key);
                         return Ok(());
                     }
-                    let line =
-                        format_args!("Could not renew, will try to keep existing creds. Error is recoverable: {text}");
+                    let line = format_args!(
+                        "Could not renew, will try to keep existing creds. Error is recoverable: {text}"
+                    );
                     self.log.write(Level::Info, &fields, line);
                 }
             }
         } else {
-            self.log.write(Level::Info, &fields, "Rate limited! Will try to keep creds locally");
+            self.log.write(
+                Level::Info,
+                &fields,
+                "Rate limited! Will try to keep creds locally",
+            );
         }
         self.keep(key, &entry, &fields);
         Ok(())
@@ -122,7 +152,11 @@ impl Retriever {
         let now = self.now();
         let left = sub(entry.expiration, now);
         if left <= MIN_TTL {
-            self.log.write(Level::Info, fields, "Evicting credentials since they are too old");
+            self.log.write(
+                Level::Info,
+                fields,
+                "Evicting credentials since they are too old",
+            );
             return;
         }
         let refresh = left.min(RETRY + rand::rng().random_range(0..RETRY));

@@ -69,7 +69,10 @@ pub(crate) struct Retriever {
 }
 
 impl Retriever {
-    #[expect(clippy::too_many_arguments, reason = "made in one place, from the agent's settings")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "made in one place, from the agent's settings"
+    )]
     pub(crate) fn new(
         auth: EksAuth,
         profile: Profile,
@@ -110,11 +113,15 @@ impl Retriever {
     }
 
     pub(super) fn read(&self) -> Option<RwLockReadGuard<'_, Lru<Arc<str>, Arc<Entry>>>> {
-        self.entries.as_ref().map(|entries| entries.read().unwrap_or_else(PoisonError::into_inner))
+        self.entries
+            .as_ref()
+            .map(|entries| entries.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(super) fn write(&self) -> Option<RwLockWriteGuard<'_, Lru<Arc<str>, Arc<Entry>>>> {
-        self.entries.as_ref().map(|entries| entries.write().unwrap_or_else(PoisonError::into_inner))
+        self.entries
+            .as_ref()
+            .map(|entries| entries.write().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The entry of exactly this token, if it is of use now. Never waits and allocates nothing.
@@ -141,7 +148,10 @@ impl Retriever {
         let token: Arc<str> = token.into();
         if self.entries.is_none() {
             let entry = self.fetch(token, times, fields, ask).await?;
-            return Ok(Outcome { entry: Arc::new(entry), cached: false });
+            return Ok(Outcome {
+                entry: Arc::new(entry),
+                cached: false,
+            });
         }
         let key: Arc<str> = match (self.profile, pod_uid) {
             (Profile::V0_2, Some(Ok(uid))) => uid.into(),
@@ -152,7 +162,12 @@ impl Retriever {
         };
         for attempt in 0..=RETRIES {
             match self.look_up(&key, &token, fields).await {
-                LookUp::Hit(entry) => return Ok(Outcome { entry, cached: true }),
+                LookUp::Hit(entry) => {
+                    return Ok(Outcome {
+                        entry,
+                        cached: true,
+                    });
+                }
                 LookUp::TooShort if self.profile == Profile::V0_1 => break,
                 LookUp::TooShort | LookUp::Miss => {}
             }
@@ -160,7 +175,11 @@ impl Retriever {
                 break;
             }
             if attempt > 0 {
-                log.write(Level::Info, fields, format_args!("Waiting for active request with {attempt} tries"));
+                log.write(
+                    Level::Info,
+                    fields,
+                    format_args!("Waiting for active request with {attempt} tries"),
+                );
             }
             if attempt < RETRIES {
                 ask.timer.sleep(WAIT).await;
@@ -168,12 +187,20 @@ impl Retriever {
             }
         }
         if self.is_active(&token) {
-            log.write(Level::Warning, fields, format_args!("Failed to complete active request in {RETRIES} tries"));
+            log.write(
+                Level::Warning,
+                fields,
+                format_args!("Failed to complete active request in {RETRIES} tries"),
+            );
         }
         let _active = self.activate(&token);
-        self.metrics.count(Counter::CacheState, "state=\"miss\"".into());
+        self.metrics
+            .count(Counter::CacheState, "state=\"miss\"".into());
         let entry = self.fetch_and_store(key, token, times, fields, ask).await?;
-        Ok(Outcome { entry, cached: false })
+        Ok(Outcome {
+            entry,
+            cached: false,
+        })
     }
 
     async fn look_up(&self, key: &str, token: &Arc<str>, fields: &Fields) -> LookUp {
@@ -199,13 +226,16 @@ impl Retriever {
             Some(local) => match local.validate(token, now).await {
                 Ok(()) => "success",
                 Err(reason) => {
-                    let line = format_args!("Local token validation failed: {reason}, falling back to delegate");
+                    let line = format_args!(
+                        "Local token validation failed: {reason}, falling back to delegate"
+                    );
                     self.log.write(Level::Info, fields, line);
                     "failure"
                 }
             },
         };
-        self.metrics.count(Counter::LocalValidation, format!("result=\"{outcome}\""));
+        self.metrics
+            .count(Counter::LocalValidation, format!("result=\"{outcome}\""));
         if outcome != "success" {
             return LookUp::Miss;
         }
@@ -219,7 +249,11 @@ impl Retriever {
             gone_at: entry.gone_at,
             fields: entry.fields.clone(),
         });
-        if let Some(slot) = self.write().as_mut().and_then(|entries| entries.get_mut(key)) {
+        if let Some(slot) = self
+            .write()
+            .as_mut()
+            .and_then(|entries| entries.get_mut(key))
+        {
             *slot = Arc::clone(&renamed);
         }
         LookUp::Hit(renamed)
@@ -233,8 +267,10 @@ impl Retriever {
     }
 
     pub(super) fn evicted(&self, entry: &Entry) {
-        self.log.write(Level::Info, &entry.fields, "Credentials evicted");
-        self.metrics.count(Counter::CacheState, "state=\"evicted\"".into());
+        self.log
+            .write(Level::Info, &entry.fields, "Credentials evicted");
+        self.metrics
+            .count(Counter::CacheState, "state=\"evicted\"".into());
     }
 
     pub(super) fn store(&self, key: Arc<str>, entry: Arc<Entry>) {
@@ -245,7 +281,11 @@ impl Retriever {
     }
 
     fn is_active(&self, token: &str) -> bool {
-        self.active.lock().unwrap_or_else(PoisonError::into_inner).get(token).is_some()
+        self.active
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(token)
+            .is_some()
     }
 
     fn activate(&self, token: &Arc<str>) -> Active<'_> {
@@ -253,7 +293,10 @@ impl Retriever {
         if active.get(token).is_none() {
             active.set(Arc::clone(token), ());
         }
-        Active { retriever: self, token: Arc::clone(token) }
+        Active {
+            retriever: self,
+            token: Arc::clone(token),
+        }
     }
 
     pub(super) async fn fetch_and_store(
@@ -278,7 +321,8 @@ impl Retriever {
         entry.gone_at = now.as_nanosecond() + i128::from(left);
         let mut with_ttl = fields.clone();
         with_ttl.push(("refreshTtl", refresh.to_string()));
-        self.log.write(Level::Info, &with_ttl, "Storing creds in cache");
+        self.log
+            .write(Level::Info, &with_ttl, "Storing creds in cache");
         let entry = Arc::new(entry);
         self.store(key, Arc::clone(&entry));
         Ok(entry)
@@ -291,16 +335,21 @@ impl Retriever {
         fields: &Fields,
         ask: &mut Ask<'_>,
     ) -> Result<Entry, FetchError> {
-        self.log.write(Level::Info, fields, "Calling EKS Auth to fetch credentials");
+        self.log
+            .write(Level::Info, fields, "Calling EKS Auth to fetch credentials");
         let started = std::time::Instant::now();
         let fetched = self.auth.assume(&token, ask).await?;
-        let rendered = render(&fetched)?;
+        let rendered = render(&fetched, ask.call.request_id.as_deref())?;
         if self.log.enabled(Level::Info) {
             let mut more = fields.clone();
             more.push(("request_time_ms", started.elapsed().as_millis().to_string()));
             more.push(("fetched_role_arn", rendered.role_arn.clone()));
             more.push(("fetched_role_id", rendered.role_id.clone()));
-            self.log.write(Level::Info, &more, "Successfully fetched credentials from EKS Auth");
+            self.log.write(
+                Level::Info,
+                &more,
+                "Successfully fetched credentials from EKS Auth",
+            );
         }
         let rendered = rendered.finish()?;
         let mut fields = fields.clone();
@@ -351,7 +400,11 @@ struct Active<'a> {
 
 impl Drop for Active<'_> {
     fn drop(&mut self) {
-        self.retriever.active.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.token);
+        self.retriever
+            .active
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&self.token);
     }
 }
 
@@ -369,9 +422,9 @@ struct Rendered {
     association_id: String,
 }
 
-fn render(fetched: &Fetched) -> Result<Half<'_>, FetchError> {
+fn render<'a>(fetched: &'a Fetched, request_id: Option<&str>) -> Result<Half<'a>, FetchError> {
     let (Some(role), Some(_)) = (&fetched.assumed_role, &fetched.credentials) else {
-        return Err(FetchError::Plain(texts::incomplete(fetched)));
+        return Err(FetchError::Plain(texts::incomplete(fetched, request_id)));
     };
     let panic = || FetchError::Panic(texts::NIL_POINTER);
     Ok(Half {
@@ -384,15 +437,24 @@ fn render(fetched: &Fetched) -> Result<Half<'_>, FetchError> {
 impl Half<'_> {
     /// Go takes the members one after the other and panics at the first that is missing, but parses the ARN before.
     fn finish(self) -> Result<Rendered, FetchError> {
-        let account = account_of(&self.role_arn)
-            .map_err(|reason| FetchError::Plain(format!("unable to parse arn from assumed role: {reason}")))?;
+        let account = account_of(&self.role_arn).map_err(|reason| {
+            FetchError::Plain(format!("unable to parse arn from assumed role: {reason}"))
+        })?;
         let panic = || FetchError::Panic(texts::NIL_POINTER);
         let raw = self.fetched.credentials.as_ref().ok_or_else(panic)?;
         let get = |member: &Option<String>| member.clone().ok_or_else(panic);
-        let (access_key_id, secret, session) =
-            (get(&raw.access_key_id)?, get(&raw.secret_access_key)?, get(&raw.session_token)?);
+        let (access_key_id, secret, session) = (
+            get(&raw.access_key_id)?,
+            get(&raw.secret_access_key)?,
+            get(&raw.session_token)?,
+        );
         let expiration = raw.expiration.ok_or_else(panic)?;
-        let association_id = self.fetched.association_id.clone().flatten().ok_or_else(panic)?;
+        let association_id = self
+            .fetched
+            .association_id
+            .clone()
+            .flatten()
+            .ok_or_else(panic)?;
         let mut body = b"{".to_vec();
         for (name, value) in [
             ("AccessKeyId", &*access_key_id),
@@ -406,8 +468,15 @@ impl Half<'_> {
                 body.push(b',');
             }
         }
-        body.extend_from_slice(format!("\"Expiration\":\"{}\"}}", Rfc3339Nano(expiration)).as_bytes());
-        Ok(Rendered { body, access_key_id, expiration, association_id })
+        body.extend_from_slice(
+            format!("\"Expiration\":\"{}\"}}", Rfc3339Nano(expiration)).as_bytes(),
+        );
+        Ok(Rendered {
+            body,
+            access_key_id,
+            expiration,
+            association_id,
+        })
     }
 }
 

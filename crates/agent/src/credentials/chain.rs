@@ -23,7 +23,10 @@ pub struct DefaultChain {
 impl DefaultChain {
     /// The chain of a process in that region.
     pub fn new(region: impl Into<String>) -> Self {
-        Self { region: region.into(), ..Self::default() }
+        Self {
+            region: region.into(),
+            ..Self::default()
+        }
     }
 
     async fn chain(&self) -> &DefaultCredentialsChain {
@@ -64,9 +67,10 @@ impl NodeCredentials for DefaultChain {
             return Ok(keys);
         }
         let mut fetched = self.fetched.lock().await;
-        let fresh = fetched
-            .as_ref()
-            .is_some_and(|keys| keys.expiry().is_none_or(|expiry| expiry > SystemTime::now() + MARGIN));
+        let fresh = fetched.as_ref().is_some_and(|keys| {
+            keys.expiry()
+                .is_none_or(|expiry| expiry > SystemTime::now() + MARGIN)
+        });
         if !fresh {
             // Real time: these keys are somebody else's, outside the emulator.
             let text = |e: &dyn std::error::Error| {
@@ -78,10 +82,17 @@ impl NodeCredentials for DefaultChain {
                 }
                 text
             };
-            let new = self.chain().await.provide_credentials().await.map_err(|e| NodeKeysError(text(&e)))?;
+            let new = self
+                .chain()
+                .await
+                .provide_credentials()
+                .await
+                .map_err(|e| NodeKeysError(text(&e)))?;
             *fetched = Some(new);
         }
-        let keys = fetched.as_ref().ok_or_else(|| NodeKeysError("no credentials".into()))?;
+        let keys = fetched
+            .as_ref()
+            .ok_or_else(|| NodeKeysError("no credentials".into()))?;
         Ok(NodeKeys {
             access_key_id: keys.access_key_id().into(),
             secret_access_key: keys.secret_access_key().into(),

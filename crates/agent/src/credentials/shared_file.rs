@@ -21,7 +21,11 @@ pub struct RotatingFile {
 impl RotatingFile {
     /// Reads `path` when keys are first needed.
     pub fn new(path: impl Into<PathBuf>, clock: Clock) -> Self {
-        Self { path: path.into(), clock, read: Mutex::default() }
+        Self {
+            path: path.into(),
+            clock,
+            read: Mutex::default(),
+        }
     }
 
     /// The file that Amazon's agent takes: `AWS_SHARED_CREDENTIALS_FILE` if it is set, even if empty, else the SDK's.
@@ -38,7 +42,13 @@ impl RotatingFile {
         let not_found = || error("failed to get shared config profile, default");
         let text = std::fs::read_to_string(&self.path).map_err(|_| not_found())?;
         let profile = profile(&text, "default").ok_or_else(not_found)?;
-        let get = |name: &str| profile.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.clone());
+        let get = |name: &str| {
+            profile
+                .iter()
+                .rev()
+                .find(|(key, _)| key == name)
+                .map(|(_, value)| value.clone())
+        };
         Ok(NodeKeys {
             access_key_id: get("aws_access_key_id").unwrap_or_default(),
             secret_access_key: get("aws_secret_access_key").unwrap_or_default(),
@@ -53,7 +63,10 @@ fn profile(text: &str, wanted: &str) -> Option<Vec<(String, String)>> {
     let mut found = None;
     for line in text.lines() {
         let line = line.trim();
-        if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.split(']').next()) {
+        if let Some(name) = line
+            .strip_prefix('[')
+            .and_then(|rest| rest.split(']').next())
+        {
             inside = name.trim() == wanted;
             if inside {
                 found.get_or_insert_with(Vec::new);
@@ -67,11 +80,35 @@ fn profile(text: &str, wanted: &str) -> Option<Vec<(String, String)>> {
     found
 }
 
+/// The region that the shared config file sets for the profile in force.
+pub(crate) fn region_of_profile() -> Option<String> {
+    let set = |name| {
+        std::env::var(name)
+            .ok()
+            .filter(|value: &String| !value.is_empty())
+    };
+    let path = set("AWS_CONFIG_FILE").map_or_else(
+        || PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".aws/config"),
+        PathBuf::from,
+    );
+    let text = std::fs::read_to_string(path).ok()?;
+    let name = set("AWS_PROFILE").unwrap_or_else(|| "default".into());
+    let settings = profile(&text, &format!("profile {name}")).or_else(|| profile(&text, &name))?;
+    settings
+        .into_iter()
+        .rev()
+        .find(|(key, _)| key == "region")
+        .map(|(_, region)| region)
+}
+
 #[async_trait]
 impl NodeCredentials for RotatingFile {
     async fn keys(&self) -> Result<NodeKeys, NodeKeysError> {
         let now = self.clock.monotonic();
-        let mut read = self.read.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut read = self
+            .read
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         if let Some((until, keys)) = &*read {
             if now < *until {
                 return Ok(keys.clone());
@@ -95,7 +132,9 @@ mod tests {
         let file = RotatingFile::new(&path, clock.clone());
         assert!(file.keys().await.is_err());
         let write = |key: &str| {
-            let text = format!("[other]\naws_access_key_id=no\n[default]\n# c\naws_access_key_id = {key}\naws_secret_access_key=s\n");
+            let text = format!(
+                "[other]\naws_access_key_id=no\n[default]\n# c\naws_access_key_id = {key}\naws_secret_access_key=s\n"
+            );
             std::fs::write(&path, text).unwrap();
         };
         write("one");

@@ -105,7 +105,11 @@ impl EksAuth {
     }
 
     /// Exchanges a token.
-    pub(crate) async fn assume(&self, token: &str, ask: &mut Ask<'_>) -> Result<Fetched, FetchError> {
+    pub(crate) async fn assume(
+        &self,
+        token: &str,
+        ask: &mut Ask<'_>,
+    ) -> Result<Fetched, FetchError> {
         let (cancel, limit) = (ask.cancel, ask.limit);
         let operation = |error: FetchError| error.context(texts::OPERATION);
         if self.cluster.is_empty() {
@@ -113,16 +117,34 @@ impl EksAuth {
         }
         let deadline = limit.map(|limit| self.clock.monotonic() + limit);
         // The SDK takes the keys once an operation.
-        let keys = self.credentials.keys().await.map_err(|e| operation(FetchError::Plain(texts::no_keys(&e))))?;
-        let base = self.endpoint.resolve(&self.sdk.region).map_err(|e| operation(FetchError::Plain(e)))?;
-        let url = self.url(&base).map_err(|e| operation(FetchError::Plain(e)))?;
+        let keys = self
+            .credentials
+            .keys()
+            .await
+            .map_err(|e| operation(FetchError::Plain(texts::no_keys(&e))))?;
+        let base = self
+            .endpoint
+            .resolve(&self.sdk.region)
+            .map_err(|e| operation(FetchError::Plain(e)))?;
+        let url = self
+            .url(&base)
+            .map_err(|e| operation(FetchError::Plain(e)))?;
         let invocation = Uuid::new_v4().to_string();
         let mut spent = None;
         let mut attempt = 1;
         loop {
             let result = {
                 let _busy = self.clock.busy();
-                self.attempt(&url, token, &keys, &invocation, attempt, cancel, &mut ask.call).await
+                self.attempt(
+                    &url,
+                    token,
+                    &keys,
+                    &invocation,
+                    attempt,
+                    cancel,
+                    &mut ask.call,
+                )
+                .await
             };
             let failure = match result {
                 Ok(fetched) => {
@@ -135,7 +157,9 @@ impl EksAuth {
                 return Err(operation(failure.error));
             };
             if self.sdk.max_attempts > 0 && attempt >= self.sdk.max_attempts {
-                return Err(operation(failure.error.context(&texts::max_attempts(attempt))));
+                return Err(operation(
+                    failure.error.context(&texts::max_attempts(attempt)),
+                ));
             }
             if self.tokens.take(cost).is_err() {
                 return Err(operation(failure.error));
@@ -148,20 +172,31 @@ impl EksAuth {
             };
             let late = deadline.is_some_and(|deadline| self.clock.monotonic() >= deadline);
             if canceled || late {
-                let reason = if late { "context deadline exceeded" } else { "context canceled" };
-                return Err(operation(FetchError::Plain(format!("request canceled, {reason}"))));
+                let reason = if late {
+                    "context deadline exceeded"
+                } else {
+                    "context canceled"
+                };
+                return Err(operation(FetchError::Plain(format!(
+                    "request canceled, {reason}"
+                ))));
             }
             attempt += 1;
         }
     }
 
     fn url(&self, base: &str) -> Result<url::Url, String> {
-        let mut url = url::Url::parse(base).map_err(|e| format!("failed to parse endpoint URL: parse \"{base}\": {e}"))?;
+        let mut url = url::Url::parse(base)
+            .map_err(|e| format!("failed to parse endpoint URL: parse \"{base}\": {e}"))?;
         if !matches!(url.scheme(), "http" | "https") {
-            return Err(format!("failed to parse endpoint URL: parse \"{base}\": unsupported scheme"));
+            return Err(format!(
+                "failed to parse endpoint URL: parse \"{base}\": unsupported scheme"
+            ));
         }
         let host = url.host_str().unwrap_or_default();
-        let host = url.port().map_or_else(|| host.to_string(), |port| format!("{host}:{port}"));
+        let host = url
+            .port()
+            .map_or_else(|| host.to_string(), |port| format!("{host}:{port}"));
         endpoint::validate_host(&host)?;
         let path = format!(
             "/clusters/{}/assume-role-for-pod-identity",
@@ -172,7 +207,10 @@ impl EksAuth {
         Ok(url)
     }
 
-    #[expect(clippy::too_many_arguments, reason = "an attempt is all of these, and nothing else calls it")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "an attempt is all of these, and nothing else calls it"
+    )]
     async fn attempt(
         &self,
         url: &url::Url,
@@ -183,7 +221,11 @@ impl EksAuth {
         cancel: &Cancel,
         call: &mut Call,
     ) -> Result<Fetched, Failure> {
-        if let Some(fault) = self.faults.as_ref().and_then(|faults| faults.upstream(&self.node)) {
+        if let Some(fault) = self
+            .faults
+            .as_ref()
+            .and_then(|faults| faults.upstream(&self.node))
+        {
             match fault {
                 UpstreamFault::Refuse => return Err(unsent("connection refused", retry::COST)),
                 UpstreamFault::Delay(delay) if delay >= ATTEMPT => {
@@ -193,21 +235,48 @@ impl EksAuth {
                 UpstreamFault::Delay(delay) => tokio::time::sleep(delay).await,
             }
         }
-        let body = serde_json::json!({ "token": token }).to_string().into_bytes();
+        // The SDK writes what was no UTF-8 as an escape.
+        let body = serde_json::json!({ "token": token })
+            .to_string()
+            .replace('\u{fffd}', "\\ufffd")
+            .into_bytes();
         let max = match self.sdk.max_attempts {
             0 => String::new(),
             max => format!("; max={max}"),
         };
-        let value = |text: &str| HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static(""));
+        let value =
+            |text: &str| HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static(""));
         let mut headers = vec![
-            (header::USER_AGENT, HeaderValue::from_static(texts::USER_AGENT)),
+            (
+                header::USER_AGENT,
+                HeaderValue::from_static(texts::USER_AGENT),
+            ),
             (header::CONTENT_LENGTH, HeaderValue::from(body.len())),
-            (HeaderName::from_static("amz-sdk-invocation-id"), value(invocation)),
-            (HeaderName::from_static("amz-sdk-request"), value(&format!("attempt={attempt}{max}"))),
-            (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
+            (
+                HeaderName::from_static("amz-sdk-invocation-id"),
+                value(invocation),
+            ),
+            (
+                HeaderName::from_static("amz-sdk-request"),
+                value(&format!("attempt={attempt}{max}")),
+            ),
+            (
+                header::CONTENT_TYPE,
+                HeaderValue::from_static("application/json"),
+            ),
         ];
-        let signed = sign::headers(keys, &self.sdk.region, self.clock.now(), url.as_str(), &headers, &body)
-            .map_err(|e| Failure { error: FetchError::Plain(format!("failed to sign request: {e}")), cost: None })?;
+        let signed = sign::headers(
+            keys,
+            &self.sdk.region,
+            self.clock.now(),
+            url.as_str(),
+            &headers,
+            &body,
+        )
+        .map_err(|e| Failure {
+            error: FetchError::Plain(format!("failed to sign request: {e}")),
+            cost: None,
+        })?;
         headers.extend(signed);
         headers.push((header::ACCEPT_ENCODING, HeaderValue::from_static("gzip")));
 
@@ -219,13 +288,25 @@ impl EksAuth {
         };
         match sent {
             Ok(reply) => read(&reply, call),
-            Err(SendError { text, timeout, retry: false }) => {
+            Err(SendError {
+                text,
+                timeout,
+                retry: false,
+            }) => {
                 let _ = timeout;
-                Err(Failure { error: response_error(0, "", None, &format!("request send failed, {text}")), cost: None })
+                Err(Failure {
+                    error: response_error(0, "", None, &format!("request send failed, {text}")),
+                    cost: None,
+                })
             }
-            Err(SendError { text, timeout, .. }) => {
-                Err(unsent(&text, if timeout { retry::TIMEOUT_COST } else { retry::COST }))
-            }
+            Err(SendError { text, timeout, .. }) => Err(unsent(
+                &text,
+                if timeout {
+                    retry::TIMEOUT_COST
+                } else {
+                    retry::COST
+                },
+            )),
         }
     }
 }
@@ -237,7 +318,12 @@ fn unsent(text: &str, cost: u32) -> Failure {
     }
 }
 
-fn response_error(status: u16, request_id: &str, api: Option<reply::ApiError>, text: &str) -> FetchError {
+fn response_error(
+    status: u16,
+    request_id: &str,
+    api: Option<reply::ApiError>,
+    text: &str,
+) -> FetchError {
     FetchError::Response {
         status,
         request_id: request_id.into(),
@@ -248,8 +334,16 @@ fn response_error(status: u16, request_id: &str, api: Option<reply::ApiError>, t
 
 /// What the SDK makes of a reply.
 fn read(reply: &Reply, call: &mut Call) -> Result<Fetched, Failure> {
-    let get = |name| reply.headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
-    let request_id = ["x-amzn-requestid", "x-amz-requestid"].into_iter().filter_map(get).find(|id| !id.is_empty());
+    let get = |name| {
+        reply
+            .headers
+            .get(name)
+            .and_then(|value: &HeaderValue| value.to_str().ok())
+    };
+    let request_id = ["x-amzn-requestid", "x-amz-requestid"]
+        .into_iter()
+        .filter_map(get)
+        .find(|id| !id.is_empty());
     call.request_id = request_id.map(Into::into);
     let request_id = request_id.unwrap_or_default();
     let failed = |api: Option<reply::ApiError>, text: &str, cost| Failure {
@@ -264,9 +358,18 @@ fn read(reply: &Reply, call: &mut Call) -> Result<Fetched, Failure> {
             (_, true) => Some(retry::COST),
             _ => by_status,
         };
-        let complete = (200..300).contains(&reply.status) && reply::success(&reply.body).is_ok() && !reply.body.is_empty();
+        let complete = (200..300).contains(&reply.status)
+            && reply::success(&reply.body).is_ok()
+            && !reply.body.is_empty();
         if !complete {
-            return Err(failed(None, &format!("deserialization failed, failed to decode response body, {}", cut.text), cost));
+            return Err(failed(
+                None,
+                &format!(
+                    "deserialization failed, failed to decode response body, {}",
+                    cut.text
+                ),
+                cost,
+            ));
         }
     }
     if (200..300).contains(&reply.status) {
@@ -274,7 +377,8 @@ fn read(reply: &Reply, call: &mut Call) -> Result<Fetched, Failure> {
     }
     match reply::error(get("x-amzn-errortype"), &reply.body) {
         Ok(api) => {
-            let cost = by_status.or_else(|| retry::is_retryable_code(&api.code).then_some(retry::COST));
+            let cost =
+                by_status.or_else(|| retry::is_retryable_code(&api.code).then_some(retry::COST));
             let text = api.text();
             Err(failed(Some(api), &text, cost))
         }

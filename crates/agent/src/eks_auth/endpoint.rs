@@ -21,7 +21,8 @@ impl Endpoint {
             return Self::Flag(flag.into());
         }
         let set = |name| get(name).filter(|value| !value.is_empty());
-        let ignored = set("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS").is_some_and(|v| v.eq_ignore_ascii_case("true"));
+        let ignored = set("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")
+            .is_some_and(|v| v.eq_ignore_ascii_case("true"));
         match set("AWS_ENDPOINT_URL_EKS_AUTH").or_else(|| set("AWS_ENDPOINT_URL")) {
             Some(url) if !ignored => Self::Environment(url),
             _ => Self::Default {
@@ -76,15 +77,23 @@ pub(super) fn validate_host(host: &str) -> Result<(), String> {
                 port
             }
             _ => {
-                let inner = host.strip_prefix('[').and_then(|rest| rest.split_once("]:"));
+                let inner = host
+                    .strip_prefix('[')
+                    .and_then(|rest| rest.split_once("]:"));
                 match inner {
                     Some((name, port)) => {
                         hostname = name;
                         port
                     }
                     None => {
-                        let reason = if host.starts_with('[') { "missing port in address" } else { "too many colons in address" };
-                        errors += &format!("\n endpoint {host}, failed to parse, got address {host}: {reason}");
+                        let reason = if host.starts_with('[') {
+                            "missing port in address"
+                        } else {
+                            "too many colons in address"
+                        };
+                        errors += &format!(
+                            "\n endpoint {host}, failed to parse, got address {host}: {reason}"
+                        );
                         hostname = "";
                         ""
                     }
@@ -100,13 +109,21 @@ pub(super) fn validate_host(host: &str) -> Result<(), String> {
         if at + 1 == labels.len() && label.is_empty() {
             continue;
         }
-        let valid = (1..=63).contains(&label.len()) && label.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-');
+        let valid = (1..=63).contains(&label.len())
+            && label
+                .bytes()
+                .all(|c| c.is_ascii_alphanumeric() || c == b'-');
         if !valid {
-            errors += "\nendpoint host domain labels must match \"[a-zA-Z0-9-]{1,63}\", but found: ";
+            errors +=
+                "\nendpoint host domain labels must match \"[a-zA-Z0-9-]{1,63}\", but found: ";
             errors += label;
         }
     }
-    if errors.is_empty() { Ok(()) } else { Err(format!("invalid endpoint host{errors}")) }
+    if errors.is_empty() {
+        Ok(())
+    } else {
+        Err(format!("invalid endpoint host{errors}"))
+    }
 }
 
 /// Everything but letters, digits and `-._~` is percent-encoded.
@@ -126,7 +143,14 @@ pub(super) fn escape_label(label: &str) -> String {
 /// Two paths joined with one slash.
 pub(super) fn join_path(base: &str, path: &str) -> String {
     let base = base.trim_end_matches('/');
-    format!("{}{base}{path}", if base.is_empty() || base.starts_with('/') { "" } else { "/" })
+    format!(
+        "{}{base}{path}",
+        if base.is_empty() || base.starts_with('/') {
+            ""
+        } else {
+            "/"
+        }
+    )
 }
 
 #[cfg(test)]
@@ -140,10 +164,19 @@ mod tests {
             "AWS_ENDPOINT_URL" => Some("http://two".into()),
             _ => None,
         };
-        assert_eq!(Endpoint::from_environment("http://f", env), Endpoint::Flag("http://f".into()));
-        assert_eq!(Endpoint::from_environment("", env), Endpoint::Environment("http://one".into()));
+        assert_eq!(
+            Endpoint::from_environment("http://f", env),
+            Endpoint::Flag("http://f".into())
+        );
+        assert_eq!(
+            Endpoint::from_environment("", env),
+            Endpoint::Environment("http://one".into())
+        );
         let default = Endpoint::from_environment("", |_| None);
-        assert_eq!(default.resolve("eu-west-1").unwrap(), "https://eks-auth.eu-west-1.api.aws");
+        assert_eq!(
+            default.resolve("eu-west-1").unwrap(),
+            "https://eks-auth.eu-west-1.api.aws"
+        );
         assert!(default.resolve("").is_err());
     }
 

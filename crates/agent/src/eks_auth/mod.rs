@@ -53,7 +53,12 @@ impl FetchError {
     pub(crate) fn context(self, prefix: &str) -> Self {
         match self {
             Self::Plain(text) => Self::Plain(format!("{prefix}{text}")),
-            Self::Response { status, request_id, api, text } => Self::Response {
+            Self::Response {
+                status,
+                request_id,
+                api,
+                text,
+            } => Self::Response {
                 status,
                 request_id,
                 api,

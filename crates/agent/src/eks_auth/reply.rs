@@ -78,20 +78,32 @@ pub(crate) struct RawCredentials {
 
 /// Reads an error reply. The outer error is what could not be decoded.
 pub(super) fn error(header_code: Option<&str>, body: &[u8]) -> Result<ApiError, String> {
-    let bad = |e: DecodeError| format!("deserialization failed, failed to decode response body, {e}");
+    let bad =
+        |e: DecodeError| format!("deserialization failed, failed to decode response body, {e}");
     let header_code = header_code.filter(|code| !code.is_empty());
     let shape = match json::decode_first(body) {
         Ok(shape) => Some(shape),
         Err(DecodeError::Eof) => None,
         Err(e) => return Err(bad(e)),
     };
-    let info = shape.as_ref().map_or(Ok(Info::default()), Info::read).map_err(|e| bad(DecodeError::Bad(e)))?;
+    let info = shape
+        .as_ref()
+        .map_or(Ok(Info::default()), Info::read)
+        .map_err(|e| bad(DecodeError::Bad(e)))?;
     let code = match header_code {
         Some(code) => sanitize(code),
-        None => info.kind.as_deref().map(sanitize).filter(|code| !code.is_empty()).unwrap_or("UnknownError"),
+        None => info
+            .kind
+            .as_deref()
+            .map(sanitize)
+            .filter(|code| !code.is_empty())
+            .unwrap_or("UnknownError"),
     };
     if let Some((name, fault)) = MODELLED.iter().find(|(name, _)| equal_fold(name, code)) {
-        let message = shape.as_ref().map_or(Ok(None), message_of).map_err(|e| bad(DecodeError::Bad(e)))?;
+        let message = shape
+            .as_ref()
+            .map_or(Ok(None), message_of)
+            .map_err(|e| bad(DecodeError::Bad(e)))?;
         return Ok(ApiError {
             code: (*name).into(),
             message: message.unwrap_or_default(),
@@ -198,7 +210,10 @@ fn set_string(slot: &mut Option<String>, value: &Value<'_>) -> Result<(), String
             *slot = Some(text.clone());
             Ok(())
         }
-        other => Err(format!("expected String to be of type string, got {} instead", go_type(other))),
+        other => Err(format!(
+            "expected String to be of type string, got {} instead",
+            go_type(other)
+        )),
     }
 }
 
@@ -207,9 +222,16 @@ fn members<'v, 'a>(value: &'v Value<'a>) -> Result<Option<Vec<(&'v str, &'v Valu
     match value {
         Value::Null => Ok(None),
         Value::Object(members, _) => {
-            let last = |at: usize, name: &str| !members[at + 1..].iter().any(|(other, _)| other == name);
-            let kept = members.iter().enumerate().filter(|(at, (name, _))| last(*at, name));
-            Ok(Some(kept.map(|(_, (name, value))| (name.as_str(), value)).collect()))
+            let last =
+                |at: usize, name: &str| !members[at + 1..].iter().any(|(other, _)| other == name);
+            let kept = members
+                .iter()
+                .enumerate()
+                .filter(|(at, (name, _))| last(*at, name));
+            Ok(Some(
+                kept.map(|(_, (name, value))| (name.as_str(), value))
+                    .collect(),
+            ))
         }
         other => Err(format!("unexpected JSON type {}", go_type(other))),
     }
@@ -220,9 +242,15 @@ pub(super) fn success(body: &[u8]) -> Result<Fetched, String> {
     let shape = match json::decode_first(body) {
         Ok(shape) => shape,
         Err(DecodeError::Eof) => return Ok(Fetched::default()),
-        Err(e) => return Err(format!("deserialization failed, failed to decode response body, {e}")),
+        Err(e) => {
+            return Err(format!(
+                "deserialization failed, failed to decode response body, {e}"
+            ));
+        }
     };
-    document(&shape).map_err(|e| format!("deserialization failed, failed to decode response body with invalid JSON, {e}"))
+    document(&shape).map_err(|e| {
+        format!("deserialization failed, failed to decode response body with invalid JSON, {e}")
+    })
 }
 
 fn document(shape: &Value<'_>) -> Result<Fetched, String> {
@@ -297,7 +325,10 @@ fn credentials(value: &Value<'_>) -> Result<Option<RawCredentials>, String> {
                 Value::Null => {}
                 Value::Number(text) => raw.expiration = Some(epoch_seconds(text)?),
                 other => {
-                    return Err(format!("expected Timestamp to be a JSON Number, got {} instead", go_type(other)));
+                    return Err(format!(
+                        "expected Timestamp to be a JSON Number, got {} instead",
+                        go_type(other)
+                    ));
                 }
             },
             _ => {}
@@ -310,7 +341,9 @@ fn credentials(value: &Value<'_>) -> Result<Option<RawCredentials>, String> {
 fn epoch_seconds(text: &str) -> Result<i128, String> {
     let float: f64 = text.parse().unwrap_or(f64::INFINITY);
     if float.is_infinite() {
-        return Err(format!("strconv.ParseFloat: parsing \"{text}\": value out of range"));
+        return Err(format!(
+            "strconv.ParseFloat: parsing \"{text}\": value out of range"
+        ));
     }
     Ok(i128::from(thousandfold(float).wrapping_mul(1_000_000)))
 }
@@ -327,16 +360,40 @@ mod tests {
 
     #[test]
     fn errors_are_named_and_blamed() {
-        let error = |header, body: &str| error(header, body.as_bytes()).map(|e| (e.code, e.message, e.fault));
-        let full = |code: &str, message: &str, fault| Ok((code.to_string(), message.to_string(), fault));
+        let error = |header, body: &str| {
+            error(header, body.as_bytes()).map(|e| (e.code, e.message, e.fault))
+        };
+        let full =
+            |code: &str, message: &str, fault| Ok((code.to_string(), message.to_string(), fault));
         let header = Some("accessdeniedexception");
-        assert_eq!(error(header, r#"{"message":"m"}"#), full("AccessDeniedException", "m", "client"));
-        assert_eq!(error(header, ""), full("AccessDeniedException", "", "client"));
-        assert_eq!(error(header, r#"{"MESSAGE":"m"}"#), full("AccessDeniedException", "", "client"));
-        assert_eq!(error(Some("a#New:x"), r#"{"MESSAGE":"m"}"#), full("New", "m", "unknown"));
-        assert_eq!(error(None, r#"{"__type":"a.b#ThrottlingException"}"#), full("ThrottlingException", "", "client"));
-        assert_eq!(error(None, ""), full("UnknownError", "UnknownError", "unknown"));
-        assert_eq!(error(None, "null"), full("UnknownError", "UnknownError", "unknown"));
+        assert_eq!(
+            error(header, r#"{"message":"m"}"#),
+            full("AccessDeniedException", "m", "client")
+        );
+        assert_eq!(
+            error(header, ""),
+            full("AccessDeniedException", "", "client")
+        );
+        assert_eq!(
+            error(header, r#"{"MESSAGE":"m"}"#),
+            full("AccessDeniedException", "", "client")
+        );
+        assert_eq!(
+            error(Some("a#New:x"), r#"{"MESSAGE":"m"}"#),
+            full("New", "m", "unknown")
+        );
+        assert_eq!(
+            error(None, r#"{"__type":"a.b#ThrottlingException"}"#),
+            full("ThrottlingException", "", "client")
+        );
+        assert_eq!(
+            error(None, ""),
+            full("UnknownError", "UnknownError", "unknown")
+        );
+        assert_eq!(
+            error(None, "null"),
+            full("UnknownError", "UnknownError", "unknown")
+        );
         for body in ["<html>", "[]", r#"{"message":5}"#, r#"{"code":5}"#, "{"] {
             assert!(error(header, body).is_err(), "{body}");
         }
@@ -347,7 +404,10 @@ mod tests {
         assert_eq!(success(b"").unwrap(), Fetched::default());
         assert_eq!(success(b"null").unwrap(), Fetched::default());
         assert!(success(b"[]").is_err() && success(b"<").is_err());
-        let fetched = success(br#"{"credentials":{"expiration":1.5,"accessKeyId":"a"},"podIdentityAssociation":{}}x"#).unwrap();
+        let fetched = success(
+            br#"{"credentials":{"expiration":1.5,"accessKeyId":"a"},"podIdentityAssociation":{}}x"#,
+        )
+        .unwrap();
         assert_eq!(fetched.association_id, Some(None));
         assert_eq!(fetched.credentials.unwrap().expiration, Some(1_500_000_000));
         assert!(success(br#"{"credentials":{"expiration":"1"}}"#).is_err());

@@ -30,12 +30,16 @@ impl RetryTokens {
     /// # Errors
     /// The number left, if they are not enough.
     pub(super) fn take(&self, cost: u32) -> Result<(), u32> {
-        self.0.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(cost)).map(|_| ())
+        self.0
+            .fetch_update(SeqCst, SeqCst, |left| left.checked_sub(cost))
+            .map(|_| ())
     }
 
     /// Gives tokens back, up to the capacity.
     pub(super) fn refund(&self, tokens: u32) {
-        let _ = self.0.fetch_update(SeqCst, SeqCst, |left| Some((left + tokens).min(CAPACITY)));
+        let _ = self
+            .0
+            .fetch_update(SeqCst, SeqCst, |left| Some((left + tokens).min(CAPACITY)));
     }
 }
 

@@ -49,7 +49,8 @@ pub(super) fn headers(
         .iter()
         .filter(|(name, _)| !UNSIGNED.contains(&name.as_str()))
         .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
-    let request = SignableRequest::new("POST", url, visible, SignableBody::Bytes(body)).map_err(|e| text(&e))?;
+    let request = SignableRequest::new("POST", url, visible, SignableBody::Bytes(body))
+        .map_err(|e| text(&e))?;
     let (instructions, _) = sign(request, &params).map_err(|e| text(&e))?.into_parts();
     instructions
         .into_parts()

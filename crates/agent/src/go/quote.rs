@@ -64,13 +64,11 @@ fn push_escaped(out: &mut String, c: char) {
     out.push(short);
 }
 
-/// Go's `unicode.IsPrint`: letters, marks, numbers, punctuation, symbols and the ASCII space. Rust's debug form leaves
-/// the same characters alone, except that it escapes a combining mark in the first place.
+/// Go's `unicode.IsPrint`: letters, marks, numbers, punctuation, symbols and the ASCII space. Rust escapes the same
+/// characters, and combining marks in the first place only.
 fn is_print(c: char) -> bool {
-    c == ' ' || c.is_ascii_graphic() || (!c.is_ascii() && {
-        let text: String = ['a', c].iter().collect();
-        format!("{text:?}").len() == text.len() + 2
-    })
+    let after_a_letter = || ['a', c].iter().collect::<String>().escape_debug().count() == 2;
+    c == ' ' || c.is_ascii_graphic() || (!c.is_ascii() && after_a_letter())
 }
 
 #[cfg(test)]
@@ -79,8 +77,14 @@ mod tests {
 
     #[test]
     fn quotes_as_go_does() {
-        assert_eq!(quote_bytes(b"a\"\\\x00\n\x7f\xff"), r#""a\"\\\x00\n\x7f\xff""#);
-        assert_eq!(quote_bytes("ü\u{a0}\u{301}".as_bytes()), "\"ü\\u00a0\u{301}\"");
+        assert_eq!(
+            quote_bytes(b"a\"\\\x00\n\x7f\xff"),
+            r#""a\"\\\x00\n\x7f\xff""#
+        );
+        assert_eq!(
+            quote_bytes("ü\u{a0}\u{301}".as_bytes()),
+            "\"ü\\u00a0\u{301}\""
+        );
         assert_eq!(quote_char(b'\''), r"'\''");
         assert_eq!(quote_char(0x80), r"'\u0080'");
         assert_eq!(quote_char(0xff), "'ÿ'");

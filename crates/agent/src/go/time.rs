@@ -40,7 +40,11 @@ pub(crate) fn civil(days: i64) -> (i64, u8, u8) {
     let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted = (5 * of_year + 2) / 153;
     let day = of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    let month = if shifted < 10 {
+        shifted + 3
+    } else {
+        shifted - 9
+    };
     let year = year_of_era + era * 400 + i64::from(month <= 2);
     (year, month as u8, day as u8)
 }
@@ -49,7 +53,8 @@ pub(crate) fn civil(days: i64) -> (i64, u8, u8) {
 pub(crate) fn http_date(seconds: i64) -> [u8; 29] {
     const DAYS: [&[u8; 3]; 7] = [b"Thu", b"Fri", b"Sat", b"Sun", b"Mon", b"Tue", b"Wed"];
     const MONTHS: [&[u8; 3]; 12] = [
-        b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec",
+        b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov",
+        b"Dec",
     ];
     let days = seconds.div_euclid(86_400);
     let in_day = seconds.rem_euclid(86_400);
@@ -81,7 +86,12 @@ pub(crate) fn duration(nanos: i64) -> String {
     let magnitude = nanos.unsigned_abs();
     let sign = if nanos < 0 { "-" } else { "" };
     let fraction = |value: u64, unit: u64| {
-        let mut digits = format!("{}.{:0width$}", value / unit, value % unit, width = unit.ilog10() as usize);
+        let mut digits = format!(
+            "{}.{:0width$}",
+            value / unit,
+            value % unit,
+            width = unit.ilog10() as usize
+        );
         digits.truncate(digits.trim_end_matches('0').trim_end_matches('.').len());
         digits
     };
@@ -110,7 +120,10 @@ mod tests {
     fn fractions_end_without_zeros() {
         let nano = |n| Rfc3339Nano(n).to_string();
         assert_eq!(nano(1_893_456_000_000_000_000), "2030-01-01T00:00:00Z");
-        assert_eq!(nano(827_912_723_123_456_789), "1996-03-27T07:45:23.123456789Z");
+        assert_eq!(
+            nano(827_912_723_123_456_789),
+            "1996-03-27T07:45:23.123456789Z"
+        );
         assert_eq!(nano(1_500_000_000), "1970-01-01T00:00:01.5Z");
     }
 

@@ -65,7 +65,11 @@ pub(super) async fn discard(mut incoming: Incoming<'_>, length: BodyLength) -> D
         BodyLength::Known(length) => incoming.take(length).await,
         BodyLength::Chunked => chunks(&mut incoming).await.is_some(),
     };
-    if done { Discarded::Done } else { Discarded::Lost }
+    if done {
+        Discarded::Done
+    } else {
+        Discarded::Lost
+    }
 }
 
 async fn chunks(incoming: &mut Incoming<'_>) -> Option<()> {
@@ -73,7 +77,9 @@ async fn chunks(incoming: &mut Incoming<'_>) -> Option<()> {
     loop {
         let line = incoming.line().await?;
         let size = line.split(|&c| c == b';').next()?.trim_ascii();
-        let size = std::str::from_utf8(size).ok().filter(|s| !s.starts_with('+'))?;
+        let size = std::str::from_utf8(size)
+            .ok()
+            .filter(|s| !s.starts_with('+'))?;
         let size = u64::from_str_radix(size, 16).ok()?;
         if size == 0 {
             // Trailers, up to the empty line.

@@ -54,7 +54,10 @@ pub(crate) struct Server {
 
 impl Server {
     /// Stops accepting, closes what is idle, and waits for what is being answered.
-    pub(crate) async fn shut_down(mut self, limit: Duration) -> Result<(), tokio::time::error::Elapsed> {
+    pub(crate) async fn shut_down(
+        mut self,
+        limit: Duration,
+    ) -> Result<(), tokio::time::error::Elapsed> {
         self.stop.send_replace(true);
         timeout(limit, &mut self.task).await.map(|_| ())
     }
@@ -73,7 +76,11 @@ pub(crate) fn serve<H: Handler>(listener: TcpListener, handler: Arc<H>) -> Serve
     Server { stop, task }
 }
 
-async fn accept<H: Handler>(listener: TcpListener, handler: Arc<H>, mut stopped: watch::Receiver<bool>) {
+async fn accept<H: Handler>(
+    listener: TcpListener,
+    handler: Arc<H>,
+    mut stopped: watch::Receiver<bool>,
+) {
     let mut connections = JoinSet::new();
     let for_connections = stopped.clone();
     loop {
@@ -100,6 +107,11 @@ async fn accept<H: Handler>(listener: TcpListener, handler: Arc<H>, mut stopped:
     while connections.join_next().await.is_some() {}
 }
 
+/// As much as a head may take.
+fn within_limit(buffer: &[u8]) -> &[u8] {
+    &buffer[..buffer.len().min(MAX_HEAD)]
+}
+
 /// Resolves when the server is to stop.
 async fn stop(stopped: &mut watch::Receiver<bool>) {
     let _ = stopped.wait_for(|stopped| *stopped).await;
@@ -123,7 +135,7 @@ impl<H: Handler> Connection<H> {
                 Some(at_end) => at_end,
                 None => return,
             };
-            let request = match request::parse(&buffer) {
+            let request = match request::parse(within_limit(&buffer)) {
                 Ok(request) => request,
                 Err(refusal) => {
                     let refusal = match refusal {
@@ -164,14 +176,20 @@ impl<H: Handler> Connection<H> {
                 } else if keep && !request.close && !response.close {
                     // Go reads the body before it replies, so that a client that sends first and reads later gets on.
                     let mut rest = buffer[length..].to_vec();
-                    let incoming = Incoming { stream: &mut self.stream, buffer: &mut rest };
+                    let incoming = Incoming {
+                        stream: &mut self.stream,
+                        buffer: &mut rest,
+                    };
                     let discarded = timeout_at(deadline, body::discard(incoming, body)).await;
                     keep = discarded == Ok(Discarded::Done);
                     leftover = Some(rest);
                 }
             }
             let reuse = response::write(&mut out, &response, &request, keep, self.handler.now());
-            if !matches!(timeout(PATIENCE, self.stream.write_all(&out)).await, Ok(Ok(()))) {
+            if !matches!(
+                timeout(PATIENCE, self.stream.write_all(&out)).await,
+                Ok(Ok(()))
+            ) {
                 return;
             }
             if !reuse {
@@ -189,7 +207,12 @@ impl<H: Handler> Connection<H> {
 
     /// Reads until a head is there, complete or beyond repair. `Some(true)` if the client has closed its side, nothing
     /// if there is nobody to reply to.
-    async fn head(&mut self, buffer: &mut Vec<u8>, after_post: bool, deadline: Instant) -> Option<bool> {
+    async fn head(
+        &mut self,
+        buffer: &mut Vec<u8>,
+        after_post: bool,
+        deadline: Instant,
+    ) -> Option<bool> {
         let mut strip = if after_post { 4 } else { 0 };
         loop {
             // Some old clients send a line break too much after a POST.
@@ -197,7 +220,11 @@ impl<H: Handler> Connection<H> {
                 buffer.remove(0);
                 strip -= 1;
             }
-            if !matches!(request::parse(buffer), Err(Refusal::Incomplete)) || buffer.len() >= MAX_HEAD {
+            if !matches!(
+                request::parse(within_limit(buffer)),
+                Err(Refusal::Incomplete)
+            ) || buffer.len() >= MAX_HEAD
+            {
                 return Some(false);
             }
             let read = tokio::select! {
@@ -216,7 +243,12 @@ impl<H: Handler> Connection<H> {
     }
 
     /// Lets the handler answer, and watches for the client to hang up meanwhile.
-    async fn answer(&mut self, route: usize, request: &Request<'_>, background: &mut Option<u8>) -> Response {
+    async fn answer(
+        &mut self,
+        route: usize,
+        request: &Request<'_>,
+        background: &mut Option<u8>,
+    ) -> Response {
         let cancel = Cancel::default();
         let mut answer = pin!(self.handler.handle(route, request, self.peer, &cancel));
         if request.body == BodyLength::Known(0) && request.length > 0 {
@@ -234,7 +266,8 @@ impl<H: Handler> Connection<H> {
     }
 
     async fn refuse(&mut self, refusal: &Refusal) {
-        const HEADERS: &str = "\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n";
+        const HEADERS: &str =
+            "\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n";
         let text = match refusal {
             Refusal::TransferEncoding => {
                 format!("HTTP/1.1 501 Not Implemented{HEADERS}Unsupported transfer encoding")

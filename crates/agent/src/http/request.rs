@@ -83,9 +83,16 @@ fn is_token(c: u8) -> bool {
 /// `HTTP/x.y`.
 fn version(text: &[u8]) -> Option<(u8, u8)> {
     match text {
-        [b'H', b'T', b'T', b'P', b'/', major @ b'0'..=b'9', b'.', minor @ b'0'..=b'9'] => {
-            Some((major - b'0', minor - b'0'))
-        }
+        [
+            b'H',
+            b'T',
+            b'T',
+            b'P',
+            b'/',
+            major @ b'0'..=b'9',
+            b'.',
+            minor @ b'0'..=b'9',
+        ] => Some((major - b'0', minor - b'0')),
         _ => None,
     }
 }
@@ -161,7 +168,10 @@ fn split_header(whole: Cow<'_, [u8]>) -> Option<(Cow<'_, [u8]>, Cow<'_, [u8]>)> 
     let colon = whole.iter().position(|&c| c == b':')?;
     Some(match whole {
         Cow::Borrowed(line) => (line[..colon].into(), trim(&line[colon + 1..]).into()),
-        Cow::Owned(line) => (line[..colon].to_vec().into(), trim(&line[colon + 1..]).to_vec().into()),
+        Cow::Owned(line) => (
+            line[..colon].to_vec().into(),
+            trim(&line[colon + 1..]).to_vec().into(),
+        ),
     })
 }
 
@@ -205,7 +215,9 @@ impl<'a> Headers<'a> {
 }
 
 fn has_token(value: &[u8], token: &str) -> bool {
-    value.split(|&c| c == b',').any(|part| trim(part).eq_ignore_ascii_case(token.as_bytes()))
+    value
+        .split(|&c| c == b',')
+        .any(|part| trim(part).eq_ignore_ascii_case(token.as_bytes()))
 }
 
 fn finish<'a>(
@@ -224,7 +236,8 @@ fn finish<'a>(
     let has_close = headers.connection_has("close");
     let keep_alive_10 = (major, minor) == (1, 0) && headers.connection_has("keep-alive");
     let h2_upgrade = method == "PRI" && !headers.any && uri == b"*" && (major, minor) == (2, 0);
-    let close = h2_upgrade || major < 1 || has_close || ((major, minor) == (1, 0) && !keep_alive_10);
+    let close =
+        h2_upgrade || major < 1 || has_close || ((major, minor) == (1, 0) && !keep_alive_10);
 
     if major != 1 && !(method == "PRI" && uri == b"*" && (major, minor) == (2, 0)) {
         return Err(Refusal::Status(505, Some("unsupported protocol version")));
@@ -232,7 +245,11 @@ fn finish<'a>(
     if at_least_11 && headers.hosts == 0 && !h2_upgrade && method != "CONNECT" {
         return Err(Refusal::Status(400, Some("missing required Host header")));
     }
-    if headers.host.as_ref().is_some_and(|host| !host.iter().all(|&c| is_host_byte(c))) {
+    if headers
+        .host
+        .as_ref()
+        .is_some_and(|host| !host.iter().all(|&c| is_host_byte(c)))
+    {
         return Err(Refusal::Status(400, Some("malformed Host header")));
     }
     if headers.bad_name {
@@ -281,14 +298,25 @@ fn body_length(headers: &Headers<'_>, at_least_11: bool) -> Result<BodyLength, R
         }
         let digits = !first.is_empty() && first.iter().all(u8::is_ascii_digit);
         let text = std::str::from_utf8(first).map_err(|_| BAD)?;
-        known = text.parse::<u64>().ok().filter(|&n| digits && n <= i64::MAX as u64).ok_or(BAD)?;
+        known = text
+            .parse::<u64>()
+            .ok()
+            .filter(|&n| digits && n <= i64::MAX as u64)
+            .ok_or(BAD)?;
     }
     if !chunked {
         return Ok(BodyLength::Known(known));
     }
     let forbidden = ["transfer-encoding", "trailer", "content-length"];
-    let bad_trailer = headers.trailers.iter().any(|value| forbidden.iter().any(|name| has_token(value, name)));
-    if bad_trailer { Err(BAD) } else { Ok(BodyLength::Chunked) }
+    let bad_trailer = headers
+        .trailers
+        .iter()
+        .any(|value| forbidden.iter().any(|name| has_token(value, name)));
+    if bad_trailer {
+        Err(BAD)
+    } else {
+        Ok(BodyLength::Chunked)
+    }
 }
 
 fn is_host_byte(c: u8) -> bool {
@@ -319,9 +347,18 @@ mod tests {
     fn refuses_what_go_refuses() {
         let reason = |text| Refusal::Status(400, Some(text));
         for (head, expected) in [
-            ("GET / HTTP/1.1\r\n\r\n", reason("missing required Host header")),
-            ("GET / HTTP/1.1\r\nHost: a b\r\n\r\n", reason("malformed Host header")),
-            ("GET / HTTP/1.1\r\nHost: a\r\nB ad: x\r\n\r\n", reason("invalid header name")),
+            (
+                "GET / HTTP/1.1\r\n\r\n",
+                reason("missing required Host header"),
+            ),
+            (
+                "GET / HTTP/1.1\r\nHost: a b\r\n\r\n",
+                reason("malformed Host header"),
+            ),
+            (
+                "GET / HTTP/1.1\r\nHost: a\r\nB ad: x\r\n\r\n",
+                reason("invalid header name"),
+            ),
             ("GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", BAD),
             ("GET / HTTP/1.1\r\nHost: a\r\nB\x01: x\r\n\r\n", BAD),
             ("GET / HTTP/1.1\r\nHost: a\r\nB: x\x01\r\n\r\n", BAD),
@@ -331,9 +368,18 @@ mod tests {
             ("G(T / HTTP/1.1\r\n", BAD),
             ("GET v1 HTTP/1.1\r\n", BAD),
             ("GET /%zz HTTP/1.1\r\n", BAD),
-            ("GET / HTTP/2.0\r\nHost: a\r\n\r\n", Refusal::Status(505, Some("unsupported protocol version"))),
-            ("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n", BAD),
-            ("GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n", Refusal::TransferEncoding),
+            (
+                "GET / HTTP/2.0\r\nHost: a\r\n\r\n",
+                Refusal::Status(505, Some("unsupported protocol version")),
+            ),
+            (
+                "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n",
+                BAD,
+            ),
+            (
+                "GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n",
+                Refusal::TransferEncoding,
+            ),
         ] {
             assert_eq!(refusal(head), expected, "{head:?}");
         }

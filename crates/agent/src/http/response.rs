@@ -35,6 +35,8 @@ pub(crate) struct Response {
     pub(crate) nosniff: bool,
     pub(super) location: Option<String>,
     pub(crate) body: Payload,
+    /// The handler says itself that there is no body.
+    pub(super) says_empty: bool,
     /// The server asks for the connection to be closed.
     pub(super) close: bool,
     /// The handler panicked: nothing is sent and the connection is closed.
@@ -50,6 +52,7 @@ impl Response {
             nosniff: false,
             location: None,
             body: Payload::Owned(Vec::new()),
+            says_empty: false,
             close: false,
             abort: false,
         }
@@ -93,7 +96,13 @@ impl Response {
 
 /// Writes a reply and says whether the connection may be used again. `keep` is whether it may as far as the server is
 /// concerned.
-pub(super) fn write(out: &mut Vec<u8>, response: &Response, request: &Request<'_>, keep: bool, now: i64) -> bool {
+pub(super) fn write(
+    out: &mut Vec<u8>,
+    response: &Response,
+    request: &Request<'_>,
+    keep: bool,
+    now: i64,
+) -> bool {
     let allowed = !matches!(response.status, 100..200 | 204 | 304);
     let body = if allowed { response.body.bytes() } else { &[] };
     let head = request.is_head();
@@ -109,11 +118,18 @@ pub(super) fn write(out: &mut Vec<u8>, response: &Response, request: &Request<'_
 
     let version = if request.at_least_11() { "1.1" } else { "1.0" };
     let _ = match reason(response.status) {
-        "" => write!(out, "HTTP/{version} {} status code {0}\r\n", response.status),
+        "" => write!(
+            out,
+            "HTTP/{version} {} status code {0}\r\n",
+            response.status
+        ),
         reason => write!(out, "HTTP/{version} {} {reason}\r\n", response.status),
     };
     if response.close && close && !keep_alive_10 {
         out.extend_from_slice(b"Connection: close\r\n");
+    }
+    if response.says_empty {
+        out.extend_from_slice(b"Content-Length: 0\r\n");
     }
     if let Some(kind) = response.content_type.filter(|_| response.status != 304) {
         let _ = write!(out, "Content-Type: {kind}\r\n");
@@ -127,7 +143,7 @@ pub(super) fn write(out: &mut Vec<u8>, response: &Response, request: &Request<'_
     out.extend_from_slice(b"Date: ");
     out.extend_from_slice(&http_date(now));
     out.extend_from_slice(b"\r\n");
-    if let Some(length) = length {
+    if let Some(length) = length.filter(|_| !response.says_empty) {
         let _ = write!(out, "Content-Length: {length}\r\n");
     }
     if keep_alive_10 && !close {
@@ -136,7 +152,11 @@ pub(super) fn write(out: &mut Vec<u8>, response: &Response, request: &Request<'_
         out.extend_from_slice(b"Connection: close\r\n");
     }
     if chunked {
-        let _ = write!(out, "Transfer-Encoding: chunked\r\n\r\n{:x}\r\n", body.len());
+        let _ = write!(
+            out,
+            "Transfer-Encoding: chunked\r\n\r\n{:x}\r\n",
+            body.len()
+        );
         out.extend_from_slice(body);
         out.extend_from_slice(b"\r\n0\r\n\r\n");
         return !close;

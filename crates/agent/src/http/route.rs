@@ -17,8 +17,10 @@ pub(crate) struct Routes(pub(crate) &'static [&'static str]);
 impl Routes {
     pub(super) fn find(&self, request: &Request<'_>) -> Route {
         if request.target.star {
-            let mut answer = if request.method == "OPTIONS" { Response::empty(200) } else { Response::empty(400) };
-            answer.close = request.method != "OPTIONS" && request.at_least_11();
+            let options = request.method == "OPTIONS";
+            let mut answer = Response::empty(if options { 200 } else { 400 });
+            answer.says_empty = options;
+            answer.close = !options && request.at_least_11();
             return Route::Answer(answer);
         }
         let path = &request.target.path[..];
@@ -26,13 +28,16 @@ impl Routes {
             return Route::Handler(index);
         }
         if request.method == "CONNECT" {
-            return self.segments(path).map_or_else(|| Route::Answer(Response::not_found()), Route::Handler);
+            return self
+                .segments(path)
+                .map_or_else(|| Route::Answer(Response::not_found()), Route::Handler);
         }
         let cleaned = clean(path);
         if cleaned != path {
             return Route::Answer(redirect(request, &cleaned));
         }
-        self.segments(path).map_or_else(|| Route::Answer(Response::not_found()), Route::Handler)
+        self.segments(path)
+            .map_or_else(|| Route::Answer(Response::not_found()), Route::Handler)
     }
 
     fn exact(&self, path: &[u8]) -> Option<usize> {
@@ -121,7 +126,9 @@ mod tests {
         let head = format!("{line} HTTP/1.1\r\nHost: a\r\n\r\n");
         match ROUTES.find(&parse(head.as_bytes()).unwrap()) {
             Route::Handler(index) => format!("handler {index}"),
-            Route::Answer(answer) => format!("{} {}", answer.status, answer.location.unwrap_or_default()),
+            Route::Answer(answer) => {
+                format!("{} {}", answer.status, answer.location.unwrap_or_default())
+            }
         }
     }
 

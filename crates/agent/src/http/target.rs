@@ -18,26 +18,47 @@ pub(super) struct Target {
 /// Reads a target; nothing if Go refuses it.
 pub(super) fn parse_target(method: &str, uri: &[u8]) -> Option<Target> {
     // The usual one, without more ado.
-    if uri.first() == Some(&b'/') && uri.iter().all(|&c| c.is_ascii_alphanumeric() || b"/-._".contains(&c)) {
-        return Some(Target { path: uri.to_vec(), ..Target::default() });
+    if uri.first() == Some(&b'/')
+        && uri
+            .iter()
+            .all(|&c| c.is_ascii_alphanumeric() || b"/-._".contains(&c))
+    {
+        return Some(Target {
+            path: uri.to_vec(),
+            ..Target::default()
+        });
     }
     if uri.is_empty() || uri.iter().any(|&c| c < b' ' || c == 0x7f) {
         return None;
     }
     if uri == b"*" {
-        return Some(Target { path: uri.to_vec(), star: true, ..Target::default() });
+        return Some(Target {
+            path: uri.to_vec(),
+            star: true,
+            ..Target::default()
+        });
     }
     let authority_only = method == "CONNECT" && uri[0] != b'/';
-    let (scheme, rest) = if authority_only { (&b"http"[..], uri) } else { scheme(uri)? };
+    let (scheme, rest) = if authority_only {
+        (&b"http"[..], uri)
+    } else {
+        scheme(uri)?
+    };
     let (rest, query) = match rest.iter().position(|&c| c == b'?') {
         Some(at) => (&rest[..at], &rest[at + 1..]),
         None => (rest, &b""[..]),
     };
-    let mut target = Target { query: query.to_vec(), ..Target::default() };
+    let mut target = Target {
+        query: query.to_vec(),
+        ..Target::default()
+    };
     let mut path = rest;
     if authority_only || (!scheme.is_empty() && rest.starts_with(b"//")) {
         let authority = if authority_only { rest } else { &rest[2..] };
-        let end = authority.iter().position(|&c| c == b'/').unwrap_or(authority.len());
+        let end = authority
+            .iter()
+            .position(|&c| c == b'/')
+            .unwrap_or(authority.len());
         let (authority, after) = authority.split_at(end);
         let host = match authority.iter().rposition(|&c| c == b'@') {
             Some(at) => &authority[at + 1..],
@@ -77,7 +98,10 @@ fn host_of(host: &[u8]) -> Option<String> {
         let close = host.iter().rposition(|&c| c == b']')?;
         let address = std::str::from_utf8(host.get(open + 1..close)?).ok()?;
         let bare = address.split("%25").next().unwrap_or_default();
-        if open > 0 || bare.parse::<std::net::Ipv6Addr>().is_err() || !port_is_fine(&host[close + 1..]) {
+        if open > 0
+            || bare.parse::<std::net::Ipv6Addr>().is_err()
+            || !port_is_fine(&host[close + 1..])
+        {
             return None;
         }
     } else if let Some(colon) = host.iter().position(|&c| c == b':') {
@@ -85,7 +109,8 @@ fn host_of(host: &[u8]) -> Option<String> {
             return None;
         }
     }
-    let plain = |c: &u8| *c >= 0x80 || c.is_ascii_alphanumeric() || b"!$&'()*+,-.:;=[]_~<>\"%".contains(c);
+    let plain =
+        |c: &u8| *c >= 0x80 || c.is_ascii_alphanumeric() || b"!$&'()*+,-.:;=[]_~<>\"%".contains(c);
     if !host.iter().all(plain) {
         return None;
     }
@@ -109,7 +134,9 @@ fn host_of(host: &[u8]) -> Option<String> {
 }
 
 fn hex_pair(text: &[u8]) -> Option<u8> {
-    let text = text.get(..2).filter(|t| t.iter().all(u8::is_ascii_hexdigit))?;
+    let text = text
+        .get(..2)
+        .filter(|t| t.iter().all(u8::is_ascii_hexdigit))?;
     u8::from_str_radix(std::str::from_utf8(text).ok()?, 16).ok()
 }
 
@@ -170,7 +197,10 @@ mod tests {
     #[test]
     fn paths() {
         assert_eq!(path("/v1/credentials").as_deref(), Some("/v1/credentials"));
-        assert_eq!(path("/v1/%63redentials?x=%").as_deref(), Some("/v1/%63redentials"));
+        assert_eq!(
+            path("/v1/%63redentials?x=%").as_deref(),
+            Some("/v1/%63redentials")
+        );
         assert_eq!(path("/a b\"").as_deref(), Some("/a%20b%22"));
         assert_eq!(path("http://h:1/x?y").as_deref(), Some("/x"));
         assert_eq!(path("//h/x").as_deref(), Some("//h/x"));
@@ -182,7 +212,10 @@ mod tests {
     #[test]
     fn hosts() {
         let host = |uri: &str| parse_target("GET", uri.as_bytes()).map(|t| t.host);
-        assert_eq!(host("http://[fd00:ec2::23]:80/").as_deref(), Some("[fd00:ec2::23]:80"));
+        assert_eq!(
+            host("http://[fd00:ec2::23]:80/").as_deref(),
+            Some("[fd00:ec2::23]:80")
+        );
         assert_eq!(host("http://user@h/").as_deref(), Some("h"));
         assert_eq!(host("http://[x]/"), None);
         assert_eq!(parse_target("CONNECT", b"h:80").unwrap().host, "h:80");

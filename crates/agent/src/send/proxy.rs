@@ -15,10 +15,16 @@ pub(super) struct Proxies {
 
 impl Proxies {
     pub(super) fn from_environment(get: impl Fn(&str) -> Option<String>) -> Self {
-        let either = |upper: &str| get(upper).filter(|v| !v.is_empty()).or_else(|| get(&upper.to_lowercase()));
+        let either = |upper: &str| {
+            get(upper)
+                .filter(|v| !v.is_empty())
+                .or_else(|| get(&upper.to_lowercase()))
+        };
         let url = |name| {
             let text = either(name).filter(|value| !value.is_empty())?;
-            let parsed = Url::parse(&text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+            let parsed = Url::parse(&text)
+                .ok()
+                .filter(|url| matches!(url.scheme(), "http" | "https"));
             parsed.or_else(|| Url::parse(&format!("http://{text}")).ok())
         };
         // In a CGI program HTTP_PROXY may come from a request header.
@@ -32,46 +38,63 @@ impl Proxies {
 
     /// The proxy for a request, if it goes through one.
     pub(super) fn for_url(&self, url: &Url) -> Option<&Url> {
-        let proxy = if url.scheme() == "https" { &self.https } else { &self.http };
+        let proxy = if url.scheme() == "https" {
+            &self.https
+        } else {
+            &self.http
+        };
         proxy.as_ref().filter(|_| self.applies(url))
     }
 
     fn applies(&self, url: &Url) -> bool {
-        let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_ascii_lowercase();
+        let host = url
+            .host_str()
+            .unwrap_or_default()
+            .trim_matches(['[', ']'])
+            .to_ascii_lowercase();
         let host = host.trim_end_matches('.');
         let address: Option<IpAddr> = host.parse().ok();
         if host == "localhost" || address.is_some_and(|ip| ip.is_loopback()) {
             return false;
         }
         let port = url.port_or_known_default().unwrap_or(80);
-        !self.no_proxy.split(',').map(|entry| entry.trim().to_ascii_lowercase()).any(|entry| {
-            if entry == "*" {
-                return true;
-            }
-            if entry.is_empty() {
-                return false;
-            }
-            if let Some(address) = address {
-                if let Some((network, bits)) = entry.split_once('/') {
-                    return in_network(address, network, bits);
+        !self
+            .no_proxy
+            .split(',')
+            .map(|entry| entry.trim().to_ascii_lowercase())
+            .any(|entry| {
+                if entry == "*" {
+                    return true;
                 }
-            }
-            let (name, wanted) = match entry.rsplit_once(':') {
-                Some((name, digits)) if !name.contains(':') => (name, Some(digits)),
-                _ => (&*entry, None),
-            };
-            if wanted.is_some_and(|wanted| wanted != port.to_string()) {
-                return false;
-            }
-            if let Ok(listed) = name.trim_matches(['[', ']']).parse::<IpAddr>() {
-                return address == Some(listed);
-            }
-            let name = name.strip_prefix('*').unwrap_or(name);
-            match name.strip_prefix('.') {
-                Some(_) => host.ends_with(name),
-                None => host == name || host.strip_suffix(name).is_some_and(|rest| rest.ends_with('.')),
-            }
-        })
+                if entry.is_empty() {
+                    return false;
+                }
+                if let Some(address) = address {
+                    if let Some((network, bits)) = entry.split_once('/') {
+                        return in_network(address, network, bits);
+                    }
+                }
+                let (name, wanted) = match entry.rsplit_once(':') {
+                    Some((name, digits)) if !name.contains(':') => (name, Some(digits)),
+                    _ => (&*entry, None),
+                };
+                if wanted.is_some_and(|wanted| wanted != port.to_string()) {
+                    return false;
+                }
+                if let Ok(listed) = name.trim_matches(['[', ']']).parse::<IpAddr>() {
+                    return address == Some(listed);
+                }
+                let name = name.strip_prefix('*').unwrap_or(name);
+                match name.strip_prefix('.') {
+                    Some(_) => host.ends_with(name),
+                    None => {
+                        host == name
+                            || host
+                                .strip_suffix(name)
+                                .is_some_and(|rest| rest.ends_with('.'))
+                    }
+                }
+            })
     }
 }
 
@@ -97,7 +120,11 @@ pub(super) fn authorization(proxy: &Url) -> Option<String> {
     if proxy.username().is_empty() {
         return None;
     }
-    let pair = format!("{}:{}", proxy.username(), proxy.password().unwrap_or_default());
+    let pair = format!(
+        "{}:{}",
+        proxy.username(),
+        proxy.password().unwrap_or_default()
+    );
     Some(format!("Basic {}", STANDARD.encode(pair)))
 }
 
@@ -113,7 +140,9 @@ mod tests {
             _ => None,
         });
         let goes = |url: &str| proxies.for_url(&Url::parse(url).unwrap()).is_some();
-        assert!(goes("http://other.test/") && goes("http://169.254.170.23/") && goes("http://fake/"));
+        assert!(
+            goes("http://other.test/") && goes("http://169.254.170.23/") && goes("http://fake/")
+        );
         for url in [
             "http://localhost/",
             "http://127.0.0.1:1/",

@@ -27,7 +27,10 @@ pub struct Received {
 
 impl Received {
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str())
+        self.headers
+            .iter()
+            .find(|(n, _)| n.eq_ignore_ascii_case(name))
+            .map(|(_, v)| v.as_str())
     }
 }
 
@@ -96,12 +99,20 @@ impl Upstream {
             }
             let body = buffer[head..head + length].to_vec();
             buffer.drain(..head + length);
-            self.received.lock().unwrap().push(Received { line, headers, body });
+            self.received.lock().unwrap().push(Received {
+                line,
+                headers,
+                body,
+            });
             let answer = {
                 let mut script = self.script.lock().unwrap();
                 let at = script.1.min(script.0.len().saturating_sub(1));
                 script.1 += 1;
-                script.0.get(at).cloned().unwrap_or(json!({ "action": "close" }))
+                script
+                    .0
+                    .get(at)
+                    .cloned()
+                    .unwrap_or(json!({ "action": "close" }))
             };
             if let Some(delay) = answer["delay"].as_f64() {
                 tokio::time::sleep(Duration::from_secs_f64(delay)).await;
@@ -119,7 +130,11 @@ impl Upstream {
                 "x-amzn-RequestId": "11111111-2222-3333-4444-555555555555",
             });
             let headers = answer["headers"].as_object().or(default.as_object())?;
-            let mut out = format!("HTTP/1.1 {} X\r\nContent-Length: {}\r\n", answer["status"], body.len());
+            let mut out = format!(
+                "HTTP/1.1 {} X\r\nContent-Length: {}\r\n",
+                answer["status"],
+                body.len()
+            );
             for (name, value) in headers {
                 out += &format!("{name}: {}\r\n", value.as_str()?);
             }
@@ -137,9 +152,12 @@ fn substitute(value: &Value, clock: &Clock) -> Value {
             Some(n) => json!(clock.now().as_second() + n),
             None => value.clone(),
         },
-        Value::Object(members) => {
-            Value::Object(members.iter().map(|(k, v)| (k.clone(), substitute(v, clock))).collect())
-        }
+        Value::Object(members) => Value::Object(
+            members
+                .iter()
+                .map(|(k, v)| (k.clone(), substitute(v, clock)))
+                .collect(),
+        ),
         _ => value.clone(),
     }
 }
@@ -154,7 +172,10 @@ pub fn token(described: &Value, clock: &Clock) -> String {
     let mut claims = described["claims"].clone();
     if let Some(members) = claims.as_object_mut() {
         for name in ["iat", "nbf", "exp"] {
-            let offset = members.get(name).and_then(Value::as_str).filter(|text| text.starts_with(['+', '-']));
+            let offset = members
+                .get(name)
+                .and_then(Value::as_str)
+                .filter(|text| text.starts_with(['+', '-']));
             if let Some(offset) = offset.and_then(|text| text.parse::<i64>().ok()) {
                 members.insert(name.into(), json!(now + offset));
             }
@@ -164,7 +185,11 @@ pub fn token(described: &Value, clock: &Clock) -> String {
         Value::Null => json!({ "alg": "HS256", "typ": "JWT" }),
         header => header.clone(),
     };
-    let signed = format!("{}.{}", part("raw_header", header), part("raw_claims", claims));
+    let signed = format!(
+        "{}.{}",
+        part("raw_header", header),
+        part("raw_claims", claims)
+    );
     let signature = match described["raw_signature"].as_str() {
         Some(raw) => raw.to_string(),
         None => {
@@ -197,7 +222,12 @@ pub async fn exchange(address: SocketAddr, request: &[u8], head: bool) -> Value 
 fn complete(answer: &[u8], head: bool) -> Option<Value> {
     let end = answer.windows(4).position(|w| w == b"\r\n\r\n")? + 4;
     let text = String::from_utf8_lossy(&answer[..end]).to_lowercase();
-    let length = text.lines().find_map(|l| l.strip_prefix("content-length: ")?.trim().parse::<usize>().ok());
+    let length = text.lines().find_map(|l| {
+        l.strip_prefix("content-length: ")?
+            .trim()
+            .parse::<usize>()
+            .ok()
+    });
     let length = if head { 0 } else { length? };
     (answer.len() >= end + length).then(|| parse(answer, end + length))
 }
@@ -206,7 +236,14 @@ fn parse(answer: &[u8], end: usize) -> Value {
     let text = String::from_utf8_lossy(&answer[..end]).into_owned();
     let (head, body) = text.split_once("\r\n\r\n").unwrap();
     let mut lines = head.lines();
-    let status: u16 = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+    let status: u16 = lines
+        .next()
+        .unwrap()
+        .split(' ')
+        .nth(1)
+        .unwrap()
+        .parse()
+        .unwrap();
     let mut headers = serde_json::Map::new();
     for (name, value) in lines.filter_map(|l| l.split_once(": ")) {
         if !["Date", "Content-Length", "Connection"].contains(&name) {

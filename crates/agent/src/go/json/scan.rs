@@ -96,7 +96,11 @@ impl Scanner {
                 b'u' => self.go(State::Hex(0)),
                 _ => error(c, "in string escape code"),
             },
-            State::Hex(n) if c.is_ascii_hexdigit() => self.go(if n == 3 { State::Text } else { State::Hex(n + 1) }),
+            State::Hex(n) if c.is_ascii_hexdigit() => self.go(if n == 3 {
+                State::Text
+            } else {
+                State::Hex(n + 1)
+            }),
             State::Hex(_) => error(c, "in \\u hexadecimal character escape"),
             State::Minus => match c {
                 b'0' => self.go(State::Zero),
@@ -117,18 +121,25 @@ impl Scanner {
                 _ => self.after_value(c),
             },
             State::Exponent if matches!(c, b'+' | b'-') => self.go(State::ExponentSign),
-            State::Exponent | State::ExponentSign if c.is_ascii_digit() => self.go(State::ExponentDigits),
+            State::Exponent | State::ExponentSign if c.is_ascii_digit() => {
+                self.go(State::ExponentDigits)
+            }
             State::Exponent | State::ExponentSign => error(c, "in exponent of numeric literal"),
             State::ExponentDigits if c.is_ascii_digit() => Ok(Step::Continue),
             State::ExponentDigits => self.after_value(c),
             State::Word(word, at) => {
                 let expected = word.as_bytes()[at];
                 if c != expected {
-                    let context = format!("in literal {word} (expecting '{}')", char::from(expected));
+                    let context =
+                        format!("in literal {word} (expecting '{}')", char::from(expected));
                     return error(c, &context);
                 }
                 let next = at + 1;
-                self.go(if next == word.len() { State::AfterValue } else { State::Word(word, next) })
+                self.go(if next == word.len() {
+                    State::AfterValue
+                } else {
+                    State::Word(word, next)
+                })
             }
             State::Top => self.top(c),
         }
@@ -150,10 +161,10 @@ impl Scanner {
         Ok(Step::Continue)
     }
 
-    fn open(&mut self, inside: Inside, state: State) -> Result<Step, String> {
+    fn open(&mut self, c: u8, inside: Inside, state: State) -> Result<Step, String> {
         self.inside.push(inside);
         if self.inside.len() > MAX_DEPTH {
-            return Err("exceeded max depth".into());
+            return error(c, "exceeded max depth");
         }
         self.go(state)
     }
@@ -161,8 +172,8 @@ impl Scanner {
     fn begin(&mut self, c: u8) -> Result<Step, String> {
         match c {
             _ if is_space(c) => Ok(Step::Continue),
-            b'{' => self.open(Inside::ObjectKey, State::KeyOrEnd),
-            b'[' => self.open(Inside::Array, State::BeginOrEnd),
+            b'{' => self.open(c, Inside::ObjectKey, State::KeyOrEnd),
+            b'[' => self.open(c, Inside::Array, State::BeginOrEnd),
             b'"' => self.go(State::Text),
             b'-' => self.go(State::Minus),
             b'0' => self.go(State::Zero),
@@ -244,26 +255,62 @@ mod tests {
             ("{", "unexpected end of JSON input"),
             ("\"abc", "unexpected end of JSON input"),
             ("-", "invalid character ' ' in numeric literal"),
-            ("nul", "invalid character ' ' in literal null (expecting 'l')"),
-            ("tru3", "invalid character '3' in literal true (expecting 'e')"),
+            (
+                "nul",
+                "invalid character ' ' in literal null (expecting 'l')",
+            ),
+            (
+                "tru3",
+                "invalid character '3' in literal true (expecting 'e')",
+            ),
             ("{}x", "invalid character 'x' after top-level value"),
             ("12 x y", "invalid character 'x' after top-level value"),
             ("{\"a\" 1}", "invalid character '1' after object key"),
-            ("{\"a\":1 \"b\"}", "invalid character '\"' after object key:value pair"),
+            (
+                "{\"a\":1 \"b\"}",
+                "invalid character '\"' after object key:value pair",
+            ),
             ("[1 2]", "invalid character '2' after array element"),
-            ("{a}", "invalid character 'a' looking for beginning of object key string"),
-            ("{\"a\":1,}", "invalid character '}' looking for beginning of object key string"),
-            ("[1,]", "invalid character ']' looking for beginning of value"),
+            (
+                "{a}",
+                "invalid character 'a' looking for beginning of object key string",
+            ),
+            (
+                "{\"a\":1,}",
+                "invalid character '}' looking for beginning of object key string",
+            ),
+            (
+                "[1,]",
+                "invalid character ']' looking for beginning of value",
+            ),
             ("\"\\x\"", "invalid character 'x' in string escape code"),
-            ("\"\\u12g\"", "invalid character 'g' in \\u hexadecimal character escape"),
+            (
+                "\"\\u12g\"",
+                "invalid character 'g' in \\u hexadecimal character escape",
+            ),
             ("\"\n\"", "invalid character '\\n' in string literal"),
-            ("1.x", "invalid character 'x' after decimal point in numeric literal"),
-            ("1ex", "invalid character 'x' in exponent of numeric literal"),
+            (
+                "1.x",
+                "invalid character 'x' after decimal point in numeric literal",
+            ),
+            (
+                "1ex",
+                "invalid character 'x' in exponent of numeric literal",
+            ),
             ("01", "invalid character '1' after top-level value"),
         ] {
-            assert_eq!(check_valid(input.as_bytes()), Err(expected.to_string()), "{input}");
+            assert_eq!(
+                check_valid(input.as_bytes()),
+                Err(expected.to_string()),
+                "{input}"
+            );
         }
-        for input in ["{}", " [1, -0.5e+3, null, true, {\"a\": [[]]}] ", "0", "\"\\u00e9\""] {
+        for input in [
+            "{}",
+            " [1, -0.5e+3, null, true, {\"a\": [[]]}] ",
+            "0",
+            "\"\\u00e9\"",
+        ] {
             assert_eq!(check_valid(input.as_bytes()), Ok(()), "{input}");
         }
     }
@@ -271,6 +318,9 @@ mod tests {
     #[test]
     fn is_not_drowned_by_depth() {
         let deep = "[".repeat(10_001);
-        assert_eq!(check_valid(deep.as_bytes()), Err("exceeded max depth".into()));
+        assert_eq!(
+            check_valid(deep.as_bytes()),
+            Err("invalid character '[' exceeded max depth".into())
+        );
     }
 }

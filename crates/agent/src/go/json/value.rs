@@ -35,7 +35,11 @@ impl<'a> Value<'a> {
     /// The last member of that very name, as in a Go map.
     pub(crate) fn get(&self, name: &str) -> Option<&Self> {
         match self {
-            Self::Object(members, _) => members.iter().rev().find(|(key, _)| key == name).map(|(_, v)| v),
+            Self::Object(members, _) => members
+                .iter()
+                .rev()
+                .find(|(key, _)| key == name)
+                .map(|(_, v)| v),
             _ => None,
         }
     }
@@ -73,7 +77,12 @@ impl<'a> Value<'a> {
 /// Decodes the whole input as one value (`json.Unmarshal`).
 pub(crate) fn parse(data: &[u8]) -> Result<Value<'_>, String> {
     check_valid(data)?;
-    Ok(Reader { data, at: 0, depth: 0 }.value())
+    Ok(Reader {
+        data,
+        at: 0,
+        depth: 0,
+    }
+    .value())
 }
 
 /// Decodes the first value of a stream and ignores what follows (`json.Decoder`).
@@ -96,11 +105,21 @@ pub(crate) fn decode_first(data: &[u8]) -> Result<Value<'_>, DecodeError> {
     let end = match end {
         Some(end) => end,
         None if scanner.step(b' ') == Ok(Step::End) => data.len(),
-        None if data.iter().all(|c| matches!(c, b' ' | b'\t' | b'\r' | b'\n')) => return Err(DecodeError::Eof),
+        None if data
+            .iter()
+            .all(|c| matches!(c, b' ' | b'\t' | b'\r' | b'\n')) =>
+        {
+            return Err(DecodeError::Eof);
+        }
         None => return Err(DecodeError::Bad("unexpected EOF".into())),
     };
     let data = &data[..end];
-    Ok(Reader { data, at: 0, depth: 0 }.value())
+    Ok(Reader {
+        data,
+        at: 0,
+        depth: 0,
+    }
+    .value())
 }
 
 /// Whether a member of that name is decoded into a struct field called `field` (lower-case ASCII): Go folds case, also
@@ -164,7 +183,9 @@ impl<'a> Reader<'a> {
     }
 
     fn space(&mut self) {
-        while self.at < self.data.len() && matches!(self.data[self.at], b' ' | b'\t' | b'\r' | b'\n') {
+        while self.at < self.data.len()
+            && matches!(self.data[self.at], b' ' | b'\t' | b'\r' | b'\n')
+        {
             self.at += 1;
         }
     }
@@ -185,7 +206,11 @@ impl<'a> Reader<'a> {
                 }
                 self.depth -= 1;
                 let raw = &self.data[start..self.at.min(self.data.len())];
-                if object { Value::Object(members, raw) } else { Value::Array(items, raw) }
+                if object {
+                    Value::Object(members, raw)
+                } else {
+                    Value::Array(items, raw)
+                }
             }
             b'"' => {
                 let (text, literal) = self.string();
@@ -308,7 +333,8 @@ impl<'a> Reader<'a> {
                     _ => char::from_u32(unit),
                 };
                 let mut buffer = [0; 4];
-                bytes.extend_from_slice(c.unwrap_or('\u{fffd}').encode_utf8(&mut buffer).as_bytes());
+                bytes
+                    .extend_from_slice(c.unwrap_or('\u{fffd}').encode_utf8(&mut buffer).as_bytes());
                 return;
             }
             _ => c,
@@ -345,7 +371,10 @@ mod tests {
     #[test]
     fn strings_are_repaired() {
         let text = |json: &[u8]| parse(json).unwrap().as_str().unwrap().to_string();
-        assert_eq!(text(br#""\ud83d\ude00\ud800x\ud800\u0041""#), "😀\u{fffd}x\u{fffd}A");
+        assert_eq!(
+            text(br#""\ud83d\ude00\ud800x\ud800\u0041""#),
+            "😀\u{fffd}x\u{fffd}A"
+        );
         assert_eq!(text(b"\"a\xffb\xe2\x82\""), "a\u{fffd}b\u{fffd}\u{fffd}");
     }
 
@@ -358,11 +387,17 @@ mod tests {
 
     #[test]
     fn a_stream_ends_with_its_first_value() {
-        assert_eq!(decode_first(b" {} <html>").unwrap(), Value::Object(vec![], b"{}"));
+        assert_eq!(
+            decode_first(b" {} <html>").unwrap(),
+            Value::Object(vec![], b"{}")
+        );
         assert_eq!(decode_first(b"12x").unwrap(), Value::Number("12"));
         assert_eq!(decode_first(b"12").unwrap(), Value::Number("12"));
         assert_eq!(decode_first(b" \n"), Err(DecodeError::Eof));
-        assert_eq!(decode_first(b"{\"a\""), Err(DecodeError::Bad("unexpected EOF".into())));
+        assert_eq!(
+            decode_first(b"{\"a\""),
+            Err(DecodeError::Bad("unexpected EOF".into()))
+        );
         assert!(matches!(decode_first(b"<html>"), Err(DecodeError::Bad(_))));
     }
 
@@ -371,7 +406,10 @@ mod tests {
         let deep = format!("{}1e999{}", "[".repeat(9_000), "]".repeat(9_000));
         let value = parse(deep.as_bytes()).unwrap();
         assert_eq!(value.first_overflow(), Some("1e999"));
-        assert_eq!(parse(b"{\"a\":[\"1e999\"]}").unwrap().first_overflow(), None);
+        assert_eq!(
+            parse(b"{\"a\":[\"1e999\"]}").unwrap().first_overflow(),
+            None
+        );
     }
 
     #[test]
