@@ -92,10 +92,8 @@ impl S3 {
     pub fn upload_part(
         &self,
         visit: &Visit<'_>,
-        bucket: &str,
-        key: &str,
-        id: &str,
-        number: u32,
+        (bucket, key): (&str, &str),
+        (id, number): (&str, u32),
         data: Bytes,
         checksum: Option<Checksum>,
     ) -> Result<String, ServiceError> {
@@ -154,8 +152,7 @@ impl S3 {
     pub fn complete_upload(
         &self,
         visit: &Visit<'_>,
-        bucket: &str,
-        key: &str,
+        (bucket, key): (&str, &str),
         id: &str,
         names: &[PartName],
         only_if: Option<&OnlyIf>,

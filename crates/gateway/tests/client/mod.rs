@@ -1,6 +1,6 @@
 //! A gateway on loopback, and a client that signs with an implementation that is not ours.
 
-#![allow(dead_code)]
+#![allow(dead_code, unreachable_pub, missing_docs)]
 
 use std::{
     net::SocketAddr,
@@ -66,6 +66,7 @@ pub struct Ask<'a> {
     pub body: &'a [u8],
     pub key: (&'a str, &'a str, Option<&'a str>),
     pub presigned: bool,
+    pub streaming: bool,
     pub late: i64,
 }
 
@@ -80,6 +81,7 @@ impl<'a> Ask<'a> {
             body: b"",
             key: ("test", "test", None),
             presigned: false,
+            streaming: false,
             late: 0,
         }
     }
@@ -112,6 +114,12 @@ impl<'a> Ask<'a> {
         self
     }
 
+    /// With the body's hash as the header says it, not as it is.
+    pub fn streaming(mut self) -> Self {
+        self.streaming = true;
+        self
+    }
+
     /// Signs for a host, by the clock of a cloud.
     pub fn sign(&self, cloud: &Cloud, addr: SocketAddr) -> Request<Full<Bytes>> {
         let host = self
@@ -132,6 +140,14 @@ impl<'a> Ask<'a> {
             settings.expires_in = Some(Duration::from_secs(60));
             settings.payload_checksum_kind = PayloadChecksumKind::NoHeader;
         }
+        let body = if self.streaming {
+            settings.payload_checksum_kind = PayloadChecksumKind::NoHeader;
+            SignableBody::StreamingUnsignedPayloadTrailer
+        } else if self.presigned && self.service == "s3" {
+            SignableBody::UnsignedPayload
+        } else {
+            SignableBody::Bytes(self.body)
+        };
         let (id, secret, token) = self.key;
         let identity = Credentials::new(id, secret, token.map(str::to_owned), None, "test").into();
         let seconds = cloud.now().as_second() - self.late;
@@ -145,11 +161,6 @@ impl<'a> Ask<'a> {
             .unwrap()
             .into();
         let url = format!("http://{host}{}", self.target);
-        let body = if self.presigned && self.service == "s3" {
-            SignableBody::UnsignedPayload
-        } else {
-            SignableBody::Bytes(self.body)
-        };
         let signable = SignableRequest::new(
             self.method,
             url.clone(),

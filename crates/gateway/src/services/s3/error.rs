@@ -8,6 +8,30 @@ use crate::services::{ApiRecord, query::escape};
 
 /// An error in S3's form.
 pub fn error(error: &ServiceError, request_id: &str) -> Response<Bytes> {
+    let mut response = if error.status == 304 {
+        Response::default()
+    } else {
+        document(error, request_id)
+    };
+    *response.status_mut() =
+        StatusCode::from_u16(error.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    stamp(&mut response, request_id);
+    for (name, value) in &error.members {
+        // What clients look for in the head.
+        let header = match (error.status, &**name) {
+            (301, "Region") => "x-amz-bucket-region",
+            (304, "ETag") => "etag",
+            _ => continue,
+        };
+        if let Some(Ok(value)) = value.as_str().map(HeaderValue::from_str) {
+            response.headers_mut().insert(header, value);
+        }
+    }
+    response.extensions_mut().insert(ApiRecord::failed(error));
+    response
+}
+
+fn document(error: &ServiceError, request_id: &str) -> Response<Bytes> {
     let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error>");
     element(&mut out, "Code", &error.code);
     element(&mut out, "Message", &error.message);
@@ -21,14 +45,10 @@ pub fn error(error: &ServiceError, request_id: &str) -> Response<Bytes> {
     element(&mut out, "HostId", &host_id(request_id));
     out.push_str("</Error>");
     let mut response = Response::new(Bytes::from(out));
-    *response.status_mut() =
-        StatusCode::from_u16(error.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     response.headers_mut().insert(
         header::CONTENT_TYPE,
         HeaderValue::from_static("application/xml"),
     );
-    stamp(&mut response, request_id);
-    response.extensions_mut().insert(ApiRecord::failed(error));
     response
 }
 

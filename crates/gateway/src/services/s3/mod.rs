@@ -4,20 +4,19 @@
 //! texts and the coverage rules are AWS's there. `s3s` therefore gets requests in path style and without their
 //! authentication, and has no say in who may do what.
 
+mod adapter;
+mod ask;
+mod buckets;
+mod checksum;
+mod conditions;
 mod error;
+mod handle;
+mod listing;
+mod multipart;
+mod objects;
 mod request;
+mod settings;
 
 pub use error::error;
+pub use handle::handle;
 pub(crate) use request::{path_style, prepare};
-
-/// TEMP
-pub async fn handle(
-    _cloud: &std::sync::Arc<emu_cloud::Cloud>,
-    call: emu_cloud::Call,
-    _request: http::Request<bytes::Bytes>,
-) -> http::Response<bytes::Bytes> {
-    error(
-        &emu_cloud::ServiceError::new("NotImplemented", 501, ""),
-        &call.request_id,
-    )
-}
