@@ -1,0 +1,32 @@
+# The everyday commands. `just` alone lists them.
+
+default:
+    @just --list
+
+# What a fresh clone must pass.
+test:
+    cargo test
+
+# Format, lints, documentation, licences.
+lint:
+    cargo fmt --check
+    cargo clippy --all-targets -- -D warnings
+    RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
+    cargo deny check bans licenses sources
+
+# Plays the library of scenarios on the embedded sandbox.
+demo:
+    cargo run --release -- run scenarios
+
+# The figures the project stands by.
+bench:
+    cargo build --release
+    tests/bench/run
+
+# The library on the sandbox and on a real node, compared.
+parity:
+    tests/parity/run
+
+# Everything, as CI runs it.
+ci:
+    .ci/run
