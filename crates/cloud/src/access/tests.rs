@@ -212,7 +212,7 @@ fn the_keys_of_a_request() {
     };
     let app = cloud.iam.put_role(&cloud, ACCOUNT, new).unwrap();
     let request = AssumeRole {
-        caller: alice.identity.clone(),
+        caller: alice.identity,
         role_arn: app.arn.clone(),
         session_name: "session".into(),
         tags: vec![("Team".into(), "session".into())],

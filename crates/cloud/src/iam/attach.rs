@@ -55,7 +55,7 @@ impl Iam {
             return Err(texts::quota(quota, most));
         }
         state.change_entity(cloud, kind, &call.account, entity, |permissions, _| {
-            permissions.attached.push(arn.into())
+            permissions.attached.push(arn.into());
         })
     }
 
@@ -88,7 +88,7 @@ impl Iam {
             return Err(texts::no_policy(arn));
         }
         state.change_entity(cloud, kind, &call.account, entity, |permissions, _| {
-            permissions.attached.retain(|a| a != arn)
+            permissions.attached.retain(|a| a != arn);
         })
     }
 

@@ -122,12 +122,12 @@ impl State {
         let known = match kind {
             EntityKind::Role => self
                 .change_role(cloud, account, name, |role| {
-                    change(&mut role.permissions, &mut role.tags)
+                    change(&mut role.permissions, &mut role.tags);
                 })
                 .is_some(),
             EntityKind::User => self
                 .change_user(cloud, account, name, |user| {
-                    change(&mut user.permissions, &mut user.tags)
+                    change(&mut user.permissions, &mut user.tags);
                 })
                 .is_some(),
         };
@@ -198,7 +198,7 @@ impl Iam {
             return Err(texts::too_many_tags());
         }
         state.change_entity(cloud, kind, &call.account, name, |_, kept| {
-            tags::add(kept, new)
+            tags::add(kept, new);
         })
     }
 

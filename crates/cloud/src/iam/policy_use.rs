@@ -44,7 +44,7 @@ impl Iam {
         constraints.finish()?;
         self.known_policy(cloud, call, "iam:UntagPolicy", arn)?;
         self.write().change_policy(cloud, arn, |policy| {
-            policy.tags.retain(|(key, _)| !keys.contains(key))
+            policy.tags.retain(|(key, _)| !keys.contains(key));
         });
         Ok(())
     }

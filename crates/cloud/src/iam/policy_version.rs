@@ -136,7 +136,7 @@ impl Iam {
             return Err(texts::default_version());
         }
         self.write().change_policy(cloud, arn, |policy| {
-            policy.versions.retain(|v| v.number != version)
+            policy.versions.retain(|v| v.number != version);
         });
         Ok(())
     }

@@ -320,7 +320,7 @@ impl Iam {
         )?;
         self.write()
             .change_role(cloud, &call.account, name, |role| {
-                role.description = Some(description.into())
+                role.description = Some(description.into());
             })
             .ok_or_else(|| texts::no_role(name))
     }

@@ -87,7 +87,7 @@ pub(super) fn list(input: &Input<'_>) -> Outcome {
         .collect();
     result(move |xml| {
         xml.members("Policies", &policies, |xml, (usage, policy)| {
-            write(xml, policy, *usage, false)
+            write(xml, policy, *usage, false);
         });
         answer::page_end(xml, page.marker.as_deref());
     })
@@ -110,7 +110,7 @@ pub(super) fn create_version(input: &Input<'_>) -> Outcome {
     )?;
     result(move |xml| {
         xml.element("PolicyVersion", |xml| {
-            write_version(xml, &version, is_default, false)
+            write_version(xml, &version, is_default, false);
         });
     })
 }
@@ -124,7 +124,7 @@ pub(super) fn get_version(input: &Input<'_>) -> Outcome {
             .get_policy_version(input.cloud, input.call, arn, id)?;
     result(move |xml| {
         xml.element("PolicyVersion", |xml| {
-            write_version(xml, &version, is_default, true)
+            write_version(xml, &version, is_default, true);
         });
     })
 }

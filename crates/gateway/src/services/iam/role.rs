@@ -82,7 +82,7 @@ pub(super) fn list(input: &Input<'_>) -> Outcome {
         .collect();
     result(move |xml| {
         xml.members("Roles", &roles, |xml, (trust, role)| {
-            write(xml, role, trust, Detail::Listed)
+            write(xml, role, trust, Detail::Listed);
         });
         answer::page_end(xml, page.marker.as_deref());
     })

@@ -79,7 +79,7 @@ pub(super) fn caller_identity(call: &Call) -> Response<Bytes> {
 
 pub(super) fn session_token(call: &Call, session: &Session) -> Response<Bytes> {
     query::result(FRAME, "GetSessionToken", &call.request_id, |xml| {
-        credentials(xml, session)
+        credentials(xml, session);
     })
 }
 
