@@ -6,6 +6,31 @@
 //! 1. [`Document::parse`] reads a policy and refuses it with AWS's own text where AWS would.
 //! 2. [`decide`] evaluates a [`Request`] against [`Policies`]; [`evaluate`] does the same without a record.
 //! 3. [`Verdict`] says what decided, which statements matched and which failed on one part alone.
+//!
+//! ```
+//! use emu_policy::*;
+//!
+//! let trust = Document::parse(
+//!     r#"{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
+//!         "Principal": {"Service": "pods.eks.amazonaws.com"}}]}"#,
+//!     DocumentKind::Trust,
+//! )?;
+//! let request = Request {
+//!     principal: Principal::Service { name: "pods.eks.amazonaws.com".into() },
+//!     action: "sts:TagSession".into(),
+//!     resource: "arn:aws:iam::111122223333:role/app".into(),
+//!     resource_account: "111122223333".into(),
+//!     context: Context::new().with("aws:RequestTag/kubernetes-namespace", "shop"),
+//! };
+//! let policies = Policies { resource: Some(Policy::new("app", trust)), ..Policies::default() };
+//! let verdict = decide(&request, &policies);
+//! assert_eq!(verdict.reason_text(), "because no role trust policy allows the sts:TagSession action");
+//! assert_eq!(
+//!     verdict.to_string(),
+//!     "trust policy of role app: statement 0 would allow sts:TagSession, but it lists only sts:AssumeRole"
+//! );
+//! # Ok::<(), PolicyError>(())
+//! ```
 #![forbid(unsafe_code)]
 
 // Reading a document.
