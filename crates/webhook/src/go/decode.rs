@@ -58,7 +58,7 @@ struct Decoder<'a> {
     data: &'a [u8],
     at: usize,
     keys: Keys,
-    path: Vec<String>,
+    path: Vec<&'static str>,
     within: Option<StructId>,
     first_error: Option<String>,
 }
@@ -89,21 +89,20 @@ impl<'a> Decoder<'a> {
     }
 
     fn mismatch(&mut self, found: &str, kind: &Type) {
-        if self.first_error.is_some() {
-            return;
+        if self.first_error.is_none() {
+            self.first_error = Some(self.cannot(found, &type_name(kind)));
         }
+    }
+
+    fn cannot(&self, found: &str, kind: &str) -> String {
+        let path = self.path.join(".");
         let place = match self.within {
-            Some(id) => format!(
-                "struct field {}.{}",
-                schema().get(id).name,
-                self.path.join(".")
-            ),
+            // The one anonymous struct has no name.
+            Some(id) if id == schema().version_kind => format!("struct field .{path}"),
+            Some(id) => format!("struct field {}.{path}", schema().get(id).name),
             None => "value".to_owned(),
         };
-        self.first_error = Some(format!(
-            "json: cannot unmarshal {found} into Go {place} of type {}",
-            type_name(kind)
-        ));
+        format!("json: cannot unmarshal {found} into Go {place} of type {kind}")
     }
 
     fn value(&mut self, kind: &Type, slot: &mut Value) -> Result<(), String> {
@@ -144,7 +143,7 @@ impl<'a> Decoder<'a> {
     }
 
     fn object(&mut self, kind: &Type, slot: &mut Value) -> Result<(), String> {
-        match (kind, slot) {
+        match (kind.bare(), slot) {
             (Type::Struct(id), Value::Struct(_, fields)) => self.fields(*id, fields),
             (Type::Map(element), Value::Map(entries)) => {
                 let entries = entries.get_or_insert_default();
@@ -186,9 +185,11 @@ impl<'a> Decoder<'a> {
             };
             let field = &definition.fields[index];
             self.within = Some(id);
-            self.path.push(field.name.clone());
+            let depth = self.path.len();
+            self.path.extend(field.through.iter().map(String::as_str));
+            self.path.push(&field.name);
             self.value(&field.kind, &mut fields[index])?;
-            self.path.pop();
+            self.path.truncate(depth);
             self.within = outer;
         }
         Ok(())
@@ -210,7 +211,7 @@ impl<'a> Decoder<'a> {
     }
 
     fn list(&mut self, kind: &Type, slot: &mut Value) -> Result<(), String> {
-        let (Type::List(element), Value::List(items)) = (kind, slot) else {
+        let (Type::List(element), Value::List(items)) = (kind.bare(), slot) else {
             self.mismatch("array", kind);
             self.skip();
             return Ok(());
@@ -253,7 +254,7 @@ impl<'a> Decoder<'a> {
             (Some(b'"'), _) => self.mismatch("string", kind),
             (_, Value::Int(value)) => {
                 let text = String::from_utf8_lossy(text);
-                let bits = if let Type::Int { bits } = kind {
+                let bits = if let Type::Int { bits } = kind.bare() {
                     *bits
                 } else {
                     64
@@ -278,9 +279,9 @@ impl<'a> Decoder<'a> {
             }
             Some(b'-' | b'0'..=b'9') => {
                 let text = String::from_utf8_lossy(text);
-                let number: i32 = text.parse().map_err(|_| {
-                    format!("json: cannot unmarshal number {text} into Go value of type int32")
-                })?;
+                let number: i32 = text
+                    .parse()
+                    .map_err(|_| self.cannot(&format!("number {text}"), "int32"))?;
                 *port = Port::Number(number.into());
             }
             other => {
@@ -289,9 +290,7 @@ impl<'a> Decoder<'a> {
                     Some(b'[') => "array",
                     _ => "bool",
                 };
-                return Err(format!(
-                    "json: cannot unmarshal {found} into Go value of type int32"
-                ));
+                return Err(self.cannot(found, "int32"));
             }
         }
         Ok(())
@@ -318,9 +317,7 @@ impl<'a> Decoder<'a> {
                     Some(b't' | b'f') => "bool",
                     _ => "number",
                 };
-                Err(format!(
-                    "json: cannot unmarshal {found} into Go value of type string"
-                ))
+                Err(self.cannot(found, "string"))
             }
         }
     }
@@ -365,6 +362,7 @@ fn type_name(kind: &Type) -> String {
         Type::IntOrString => "intstr.IntOrString".into(),
         Type::Time => "v1.Time".into(),
         Type::Raw => "runtime.RawExtension".into(),
+        Type::Named(_, name) => name.clone(),
     }
 }
 

@@ -4,7 +4,8 @@ use std::{collections::HashMap, sync::LazyLock};
 
 use super::text::fold;
 
-/// The table as data: a type's name, then its fields (`?` is `omitempty`, `!` is `omitzero`), embedded structs inlined.
+/// The table as data: a type's name, then its fields. `?` is `omitempty`, `!` is `omitzero`; what stands before a dot is an
+/// embedded struct the field is promoted from; what stands before an equals sign is the type's own name.
 static TEXT: &str = include_str!("types.txt");
 
 /// A struct of the table.
@@ -15,7 +16,9 @@ pub(crate) struct StructId(usize);
 #[derive(Debug)]
 pub(crate) enum Type {
     Bool,
-    Int { bits: u32 },
+    Int {
+        bits: u32,
+    },
     Str,
     Bytes,
     List(Box<Type>),
@@ -26,12 +29,26 @@ pub(crate) enum Type {
     IntOrString,
     Time,
     Raw,
+    /// A type with a name of its own.
+    Named(Box<Type>, String),
+}
+
+impl Type {
+    /// What a name stands for.
+    pub(crate) fn bare(&self) -> &Self {
+        match self {
+            Self::Named(inner, _) => inner,
+            other => other,
+        }
+    }
 }
 
 /// A field of a struct.
 #[derive(Debug)]
 pub(crate) struct Field {
     pub(crate) name: String,
+    /// The embedded structs it comes through, outermost first.
+    pub(crate) through: Vec<String>,
     pub(crate) kind: Type,
     pub(crate) omit_empty: bool,
     pub(crate) omit_zero: bool,
@@ -108,12 +125,18 @@ fn parse(text: &str) -> Schema {
         else {
             unreachable!("the table's own text is well-formed; a test reads it");
         };
-        let bare = name.trim_end_matches(['?', '!']);
+        let mut through: Vec<String> = name
+            .trim_end_matches(['?', '!'])
+            .split('.')
+            .map(str::to_owned)
+            .collect();
+        let bare = through.pop().unwrap_or_default();
         let index = current.fields.len();
-        current.exact.insert(bare.to_owned(), index);
-        current.folded.entry(fold(bare)).or_insert(index);
+        current.exact.insert(bare.clone(), index);
+        current.folded.entry(fold(&bare)).or_insert(index);
         current.fields.push(Field {
-            name: bare.to_owned(),
+            name: bare,
+            through,
             kind: parse_type(kind, &names),
             omit_empty: name.contains('?'),
             omit_zero: name.contains('!'),
@@ -130,6 +153,12 @@ fn parse(text: &str) -> Schema {
 }
 
 fn parse_type(text: &str, names: &HashMap<&str, usize>) -> Type {
+    if !text.starts_with(['*', '['])
+        && !text.starts_with("map ")
+        && let Some((name, bare)) = text.split_once('=')
+    {
+        return Type::Named(Box::new(parse_type(bare, names)), name.to_owned());
+    }
     if let Some(rest) = text.strip_prefix('*') {
         return Type::Pointer(Box::new(parse_type(rest, names)));
     }

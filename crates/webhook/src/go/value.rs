@@ -48,6 +48,7 @@ impl Value {
             Type::IntOrString => Self::Port(Port::Number(0)),
             Type::Time => Self::Time,
             Type::Raw => Self::Raw(None),
+            Type::Named(inner, _) => Self::zero(inner),
         }
     }
 
@@ -124,7 +125,7 @@ impl Value {
         };
         let definition = schema().get(*id);
         let index = definition.find(name, true)?;
-        let Type::List(element) = &definition.fields[index].kind else {
+        let Type::List(element) = definition.fields[index].kind.bare() else {
             return None;
         };
         let Self::List(items) = &mut fields[index] else {
