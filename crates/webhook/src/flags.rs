@@ -64,7 +64,7 @@ fn duration(text: &str) -> Result<Duration, String> {
 /// The flags of `emu webhook serve`.
 #[derive(Clone, Debug, clap::Args)]
 #[command(args_override_self = true, allow_negative_numbers = true)]
-pub struct Args {
+pub struct ServeArgs {
     /// Port to listen on
     #[arg(long, default_value = "443", value_parser = port, allow_hyphen_values = true)]
     pub port: u16,
@@ -289,10 +289,10 @@ mod tests {
     #[command(disable_version_flag = true)]
     struct Program {
         #[command(flatten)]
-        args: Args,
+        args: ServeArgs,
     }
 
-    fn parse(line: &str) -> Result<Args, String> {
+    fn parse(line: &str) -> Result<ServeArgs, String> {
         let words = std::iter::once("serve").chain(line.split_whitespace());
         Program::try_parse_from(words)
             .map(|program| program.args)

@@ -3,7 +3,7 @@
 //! - [`Mutator`] is the decision and the patch, pure but for the jitter: [`Mutator::admit`] for typed pods,
 //!   [`Mutator::review`] for admission reviews. It decides from [`Identities`] and [`ServiceAccounts`].
 //! - [`Server`] is the webhook as a part of the emulator: identities from the feed, decisions to the journal.
-//! - [`serve`] with [`Args`] is the drop-in for Amazon's program: the same flags, files, watches, metrics and answers.
+//! - [`serve`] with [`ServeArgs`] is the drop-in for Amazon's program: the same flags, files, watches, metrics and answers.
 #![forbid(unsafe_code)]
 
 pub mod accounts;
@@ -25,10 +25,10 @@ pub mod watch;
 
 pub use accounts::ServiceAccounts;
 pub use embedded::Server;
-pub use flags::Args;
+pub use flags::ServeArgs;
 pub use identities::{FeedIdentities, Identities, ListedIdentities};
 pub use mutate::{Operation, apply};
 pub use mutator::{Admission, AdmitError, Mode, Mutator, SKIP_LABEL};
 pub use review::{Decided, Reviewed};
-pub use serve::{Ports, ServeError, serve, serve_until};
+pub use serve::{Ports, ServeError, serve, serve_until, try_serve};
 pub use settings::{AccountDefaults, MutationSettings};

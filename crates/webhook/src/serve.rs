@@ -1,6 +1,13 @@
 //! `emu webhook serve`: a drop-in for the original.
 
-use std::{io, net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use std::{
+    io::{self, Write as _},
+    net::SocketAddr,
+    path::Path,
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
 
 use emu_core::{Clock, Ids};
 use kube::{
@@ -14,7 +21,7 @@ use tokio::{
 };
 
 use crate::{
-    AccountDefaults, Args, ListedIdentities, MutationSettings, Mutator, ServiceAccounts,
+    AccountDefaults, ListedIdentities, MutationSettings, Mutator, ServeArgs, ServiceAccounts,
     flags::VERSION,
     instance::home,
     klog,
@@ -89,9 +96,21 @@ impl ServeError {
     }
 }
 
-/// Serves until SIGTERM or SIGINT; a second one ends the process at once, with status 1. Errors are what the original
-/// calls fatal: print them and exit with [`ServeError::exit_code`].
-pub async fn serve(args: Args) -> Result<(), ServeError> {
+/// Serves until SIGTERM or SIGINT; a second one ends the process at once, with status 1. What the original calls fatal
+/// is printed to standard error. Gives what to exit with.
+pub async fn serve(args: ServeArgs) -> ExitCode {
+    match try_serve(args).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Nobody to tell if standard error is closed.
+            let _ = writeln!(io::stderr(), "{error}");
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+/// The same; errors are the caller's to print, and to exit on with [`ServeError::exit_code`].
+pub async fn try_serve(args: ServeArgs) -> Result<(), ServeError> {
     let mut terminate = signal(SignalKind::terminate()).map_err(ServeError::Signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(ServeError::Signals)?;
     let (stop, stopped) = watch::channel(false);
@@ -124,12 +143,11 @@ pub struct Ports {
 
 /// The same, until `stopped` turns true. Tells where it listens once it does; a port of 0 is one the system chooses.
 pub async fn serve_until(
-    args: Args,
+    args: ServeArgs,
     stopped: watch::Receiver<bool>,
     ready: impl FnOnce(Ports) + Send,
 ) -> Result<(), ServeError> {
     if args.show_version {
-        use std::io::Write as _;
         // Nobody to tell if standard output is closed.
         let _ = writeln!(io::stdout(), "{VERSION}");
         return Ok(());
@@ -245,7 +263,7 @@ pub async fn serve_until(
 
 /// Listens on both ports until `stopped` turns true.
 async fn run(
-    args: &Args,
+    args: &ServeArgs,
     mutator: Mutator,
     tls: rustls::ServerConfig,
     synced: [watch::Receiver<bool>; 2],
@@ -332,7 +350,7 @@ fn resync(period: Duration) -> Duration {
     }
 }
 
-fn settings(args: &Args) -> MutationSettings {
+fn settings(args: &ServeArgs) -> MutationSettings {
     MutationSettings {
         annotation_prefix: args.annotation_prefix.clone(),
         irsa_mount_path: args.token_mount_path.clone(),
@@ -349,7 +367,7 @@ fn settings(args: &Args) -> MutationSettings {
 }
 
 /// The client the flags describe: in the cluster if there are none, else the kubeconfig, its server overridden.
-async fn client(args: &Args) -> Result<Client, ServeError> {
+async fn client(args: &ServeArgs) -> Result<Client, ServeError> {
     let bad = |error: &dyn std::fmt::Display| ServeError::Config(error.to_string());
     let mut config = if args.kubeconfig.is_empty() && args.kube_api.is_empty() {
         tracing::warn!(

@@ -12,7 +12,7 @@ use std::{
 
 use bytes::Bytes;
 use clap::Parser as _;
-use emu_webhook::{Args, Ports, ServeError, serve_until};
+use emu_webhook::{Ports, ServeArgs, ServeError, serve_until};
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full, StreamBody, combinators::BoxBody};
 use hyper::{
@@ -290,11 +290,11 @@ fn whole(status: u16, body: &Value) -> Response<BoxBody<Bytes, Infallible>> {
 #[command(disable_version_flag = true)]
 struct Program {
     #[command(flatten)]
-    args: Args,
+    args: ServeArgs,
 }
 
 /// Flags as they stand on a command line.
-pub fn flags<S: AsRef<str>>(flags: impl IntoIterator<Item = S>) -> Args {
+pub fn flags<S: AsRef<str>>(flags: impl IntoIterator<Item = S>) -> ServeArgs {
     let words: Vec<String> = flags
         .into_iter()
         .map(|flag| flag.as_ref().to_owned())
