@@ -184,14 +184,13 @@ impl Face {
         }
         let token = request.authorization.as_deref().unwrap_or_default();
         let now = retriever.auth.clock.now();
-        let text = std::str::from_utf8(token);
-        if let Ok(text) = text {
-            if let Some(entry) = retriever.cached(text, now) {
-                return match entry.times.check(now) {
-                    Ok(()) => self.from_cache(&entry),
-                    Err(reason) => refuse((400, texts::failed_claims(reason))),
-                };
-            }
+        if let Ok(text) = std::str::from_utf8(token)
+            && let Some(entry) = retriever.cached(text, now)
+        {
+            return match entry.times.check(now) {
+                Ok(()) => self.cached(&entry),
+                Err(reason) => refuse((400, texts::failed_claims(reason))),
+            };
         }
         let (parts, times) = match validation::token(token, now) {
             Ok(parsed) => parsed,
@@ -216,7 +215,7 @@ impl Face {
         let upstream = ask.call.request_id.take();
         drop(timer);
         let mut answer = match outcome {
-            Ok(outcome) if outcome.cached => self.from_cache(&outcome.entry),
+            Ok(outcome) if outcome.cached => self.cached(&outcome.entry),
             Ok(outcome) => {
                 self.with_key(Answer::credentials(&outcome.entry, false), &outcome.entry)
             }
@@ -228,7 +227,7 @@ impl Face {
         answer
     }
 
-    fn from_cache(&self, entry: &Entry) -> Answer {
+    fn cached(&self, entry: &Entry) -> Answer {
         self.with_key(Answer::credentials(entry, true), entry)
     }
 

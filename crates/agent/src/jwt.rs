@@ -147,15 +147,15 @@ fn registered(claims: &Value<'_>) -> Result<Times, String> {
             times.not_before = numeric_date(value)?;
         } else if is("iat") {
             numeric_date(value)?;
-        } else if let Some(field) = ["iss", "sub", "jti"].into_iter().find(|field| is(field)) {
-            if !matches!(value, Value::String(..) | Value::Null) {
-                first_mismatch.get_or_insert_with(|| {
-                    format!(
-                        "json: cannot unmarshal {} into Go struct field RegisteredClaims.{field} of type string",
-                        value.kind()
-                    )
-                });
-            }
+        } else if let Some(field) = ["iss", "sub", "jti"].into_iter().find(|field| is(field))
+            && !matches!(value, Value::String(..) | Value::Null)
+        {
+            first_mismatch.get_or_insert_with(|| {
+                format!(
+                    "json: cannot unmarshal {} into Go struct field RegisteredClaims.{field} of type string",
+                    value.kind()
+                )
+            });
         }
     }
     first_mismatch.map_or(Ok(times), Err)

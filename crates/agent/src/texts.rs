@@ -6,7 +6,7 @@ pub(crate) const OPERATION: &str = "unable to fetch credentials from EKS Auth: o
 pub(crate) const TO_CACHE: &str = "error getting credentials to cache: ";
 /// The SDK, of an empty cluster name.
 pub(crate) const NO_CLUSTER_NAME: &str =
-    "serialization failed: input member clusterName must not be empty";
+    "serialization failed: serialization failed: input member clusterName must not be empty";
 /// Go, of an attempt that took too long.
 pub(crate) const TIMEOUT: &str =
     "context deadline exceeded (Client.Timeout exceeded while awaiting headers)";

@@ -16,13 +16,11 @@ pub(crate) type Refusal = (u16, String);
 /// The host must be one of the two addresses, with or without a port. Plain text comparison.
 pub(crate) fn host(host: &str) -> Result<(), Refusal> {
     let mut bare = split_port(host).unwrap_or(host);
-    if bare.len() > 1 {
-        if let Some(inner) = bare
-            .strip_prefix('[')
-            .and_then(|rest| rest.strip_suffix(']'))
-        {
-            bare = inner;
-        }
+    if let Some(inner) = bare
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+    {
+        bare = inner;
     }
     if HOSTS.contains(&bare) {
         return Ok(());

@@ -108,6 +108,7 @@ fn archive(files: &[(&str, &[u8])]) -> Vec<u8> {
 
 #[tokio::test]
 async fn from_a_registry() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let directory = tempfile::tempdir().unwrap();
     let Some(registry) = Registry::start(directory.path()).await else {
         eprintln!("skipped: docker-registry is not installed");
@@ -123,10 +124,12 @@ async fn from_a_registry() {
     registry.push("0.0.1", &[("etc/passwd", b"root")]).await;
 
     let cache = directory.path().join("cache");
-    let mut args = PullArgs::default();
-    args.image = registry.image();
-    args.plain_http = true;
-    args.cache = Some(cache.clone());
+    let mut args = PullArgs {
+        image: registry.image(),
+        plain_http: true,
+        cache: Some(cache.clone()),
+        ..PullArgs::default()
+    };
     let agent = pull(&args).await.unwrap();
     assert_eq!(agent.version(), "0.1.37");
     assert_eq!(std::fs::read(agent.path()).unwrap(), program);

@@ -49,6 +49,19 @@ impl DefaultChain {
     }
 }
 
+/// The end of Go's chain: instance metadata, without which there is nothing.
+fn no_role() -> String {
+    const WHAT: &str = "no EC2 IMDS role found, operation error ec2imds: GetMetadata, ";
+    let disabled =
+        std::env::var("AWS_EC2_METADATA_DISABLED").is_ok_and(|v| v.eq_ignore_ascii_case("true"));
+    let why = if disabled {
+        "access disabled to EC2 IMDS via client option, or \"AWS_EC2_METADATA_DISABLED\" environment variable"
+    } else {
+        "request canceled, context deadline exceeded"
+    };
+    format!("{WHAT}{why}")
+}
+
 /// The environment comes first in every SDK and needs no chain.
 fn from_environment() -> Option<NodeKeys> {
     let get = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
@@ -73,7 +86,16 @@ impl NodeCredentials for DefaultChain {
         });
         if !fresh {
             // Real time: these keys are somebody else's, outside the emulator.
-            let text = |e: &dyn std::error::Error| {
+            let text = |e: &aws_credential_types::provider::error::CredentialsError| {
+                if matches!(
+                    e,
+                    aws_credential_types::provider::error::CredentialsError::CredentialsNotLoaded(
+                        _
+                    )
+                ) {
+                    return no_role();
+                }
+                let e: &dyn std::error::Error = e;
                 let mut text = e.to_string();
                 let mut source = e.source();
                 while let Some(inner) = source {

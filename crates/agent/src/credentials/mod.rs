@@ -9,7 +9,7 @@ use async_trait::async_trait;
 
 pub use chain::DefaultChain;
 pub use shared_file::RotatingFile;
-pub(crate) use shared_file::region_of_profile;
+pub(crate) use shared_file::{profile_exists, region_of_profile};
 
 /// A key the node signs with.
 #[derive(Clone, PartialEq, Eq)]

@@ -71,13 +71,36 @@ fn profile(text: &str, wanted: &str) -> Option<Vec<(String, String)>> {
             if inside {
                 found.get_or_insert_with(Vec::new);
             }
-        } else if inside && !line.starts_with(['#', ';']) {
-            if let (Some((key, value)), Some(settings)) = (line.split_once('='), found.as_mut()) {
-                settings.push((key.trim().to_ascii_lowercase(), value.trim().to_string()));
-            }
+        } else if inside
+            && !line.starts_with(['#', ';'])
+            && let (Some((key, value)), Some(settings)) = (line.split_once('='), found.as_mut())
+        {
+            settings.push((key.trim().to_ascii_lowercase(), value.trim().to_string()));
         }
     }
     found
+}
+
+/// Whether the files name a profile that `AWS_PROFILE` asks for; true if it asks for none.
+pub(crate) fn profile_exists() -> bool {
+    let set = |name| {
+        std::env::var(name)
+            .ok()
+            .filter(|value: &String| !value.is_empty())
+    };
+    let Some(name) = set("AWS_PROFILE").or_else(|| set("AWS_DEFAULT_PROFILE")) else {
+        return true;
+    };
+    let home = || PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".aws");
+    let read = |variable, file| {
+        let path = set(variable).map_or_else(|| home().join(file), PathBuf::from);
+        std::fs::read_to_string(path).unwrap_or_default()
+    };
+    let config = read("AWS_CONFIG_FILE", "config");
+    let credentials = read("AWS_SHARED_CREDENTIALS_FILE", "credentials");
+    profile(&config, &format!("profile {name}")).is_some()
+        || (name == "default" && profile(&config, "default").is_some())
+        || profile(&credentials, &name).is_some()
 }
 
 /// The region that the shared config file sets for the profile in force.
@@ -109,10 +132,10 @@ impl NodeCredentials for RotatingFile {
             .read
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some((until, keys)) = &*read {
-            if now < *until {
-                return Ok(keys.clone());
-            }
+        if let Some((until, keys)) = &*read
+            && now < *until
+        {
+            return Ok(keys.clone());
         }
         let keys = self.load()?;
         *read = Some((now + ROTATION, keys.clone()));

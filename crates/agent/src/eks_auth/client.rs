@@ -185,26 +185,22 @@ impl EksAuth {
         }
     }
 
-    fn url(&self, base: &str) -> Result<url::Url, String> {
-        let mut url = url::Url::parse(base)
-            .map_err(|e| format!("failed to parse endpoint URL: parse \"{base}\": {e}"))?;
-        if !matches!(url.scheme(), "http" | "https") {
-            return Err(format!(
-                "failed to parse endpoint URL: parse \"{base}\": unsupported scheme"
-            ));
-        }
-        let host = url.host_str().unwrap_or_default();
-        let host = url
-            .port()
-            .map_or_else(|| host.to_string(), |port| format!("{host}:{port}"));
-        endpoint::validate_host(&host)?;
-        let path = format!(
-            "/clusters/{}/assume-role-for-pod-identity",
-            endpoint::escape_label(&self.cluster)
-        );
-        let joined = endpoint::join_path(url.path(), &path);
-        url.set_path(&joined);
-        Ok(url)
+    fn url(&self, base: &str) -> Result<endpoint::Target, String> {
+        let target = endpoint::parse(base).map_err(|reason| match self.endpoint {
+            Endpoint::Flag(_) => {
+                format!("failed to parse endpoint URL: parse \"{base}\": {reason}")
+            }
+            _ => format!("failed to resolve service endpoint, Failed to parse uri: {base}"),
+        })?;
+        Ok(target.map(|mut url| {
+            let path = format!(
+                "/clusters/{}/assume-role-for-pod-identity",
+                endpoint::escape_label(&self.cluster)
+            );
+            let joined = endpoint::join_path(url.path(), &path);
+            url.set_path(&joined);
+            url
+        }))
     }
 
     #[expect(
@@ -213,14 +209,17 @@ impl EksAuth {
     )]
     async fn attempt(
         &self,
-        url: &url::Url,
+        target: &endpoint::Target,
         token: &str,
         keys: &crate::credentials::NodeKeys,
         invocation: &str,
         attempt: u32,
         cancel: &Cancel,
         call: &mut Call,
-    ) -> Result<Fetched, Failure> {
+    ) -> Result<Fetched, Box<Failure>> {
+        let url = target
+            .as_ref()
+            .map_err(|reason| unsent(reason, retry::COST))?;
         if let Some(fault) = self
             .faults
             .as_ref()
@@ -276,28 +275,28 @@ impl EksAuth {
         .map_err(|e| Failure {
             error: FetchError::Plain(format!("failed to sign request: {e}")),
             cost: None,
-        })?;
+        })
+        .map_err(Box::new)?;
         headers.extend(signed);
         headers.push((header::ACCEPT_ENCODING, HeaderValue::from_static("gzip")));
 
         let sent = tokio::select! {
             sent = self.sender.post(url, &headers, body.into(), ATTEMPT) => sent,
             () = cancel.canceled() => {
-                return Err(Failure { error: response_error(0, "", None, "canceled, context canceled"), cost: None });
+                let error = response_error(0, "", None, "canceled, context canceled");
+                return Err(Box::new(Failure { error, cost: None }));
             }
         };
         match sent {
             Ok(reply) => read(&reply, call),
             Err(SendError {
-                text,
-                timeout,
-                retry: false,
+                text, retry: false, ..
             }) => {
-                let _ = timeout;
-                Err(Failure {
-                    error: response_error(0, "", None, &format!("request send failed, {text}")),
+                let failure = unsent(&text, retry::COST);
+                Err(Box::new(Failure {
                     cost: None,
-                })
+                    ..*failure
+                }))
             }
             Err(SendError { text, timeout, .. }) => Err(unsent(
                 &text,
@@ -311,11 +310,11 @@ impl EksAuth {
     }
 }
 
-fn unsent(text: &str, cost: u32) -> Failure {
-    Failure {
+fn unsent(text: &str, cost: u32) -> Box<Failure> {
+    Box::new(Failure {
         error: response_error(0, "", None, &format!("request send failed, {text}")),
         cost: Some(cost),
-    }
+    })
 }
 
 fn response_error(
@@ -333,7 +332,7 @@ fn response_error(
 }
 
 /// What the SDK makes of a reply.
-fn read(reply: &Reply, call: &mut Call) -> Result<Fetched, Failure> {
+fn read(reply: &Reply, call: &mut Call) -> Result<Fetched, Box<Failure>> {
     let get = |name| {
         reply
             .headers
@@ -346,9 +345,9 @@ fn read(reply: &Reply, call: &mut Call) -> Result<Fetched, Failure> {
         .find(|id| !id.is_empty());
     call.request_id = request_id.map(Into::into);
     let request_id = request_id.unwrap_or_default();
-    let failed = |api: Option<reply::ApiError>, text: &str, cost| Failure {
-        error: response_error(reply.status, request_id, api, text),
-        cost,
+    let failed = |api: Option<reply::ApiError>, text: &str, cost| {
+        let error = response_error(reply.status, request_id, api, text);
+        Box::new(Failure { error, cost })
     };
     let by_status = retry::is_retryable_status(reply.status).then_some(retry::COST);
     if let Some(cut) = &reply.cut_off {

@@ -7,6 +7,8 @@ pub enum Endpoint {
     Flag(String),
     /// By `AWS_ENDPOINT_URL_EKS_AUTH` or `AWS_ENDPOINT_URL`.
     Environment(String),
+    /// By a variable, though FIPS is asked for, too: the SDK refuses.
+    Contradictory,
     /// The region's own.
     Default {
         /// `AWS_USE_FIPS_ENDPOINT`.
@@ -23,11 +25,11 @@ impl Endpoint {
         let set = |name| get(name).filter(|value| !value.is_empty());
         let ignored = set("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")
             .is_some_and(|v| v.eq_ignore_ascii_case("true"));
+        let fips = set("AWS_USE_FIPS_ENDPOINT").is_some_and(|v| v.eq_ignore_ascii_case("true"));
         match set("AWS_ENDPOINT_URL_EKS_AUTH").or_else(|| set("AWS_ENDPOINT_URL")) {
+            Some(_) if !ignored && fips => Self::Contradictory,
             Some(url) if !ignored => Self::Environment(url),
-            _ => Self::Default {
-                fips: set("AWS_USE_FIPS_ENDPOINT").is_some_and(|v| v.eq_ignore_ascii_case("true")),
-            },
+            _ => Self::Default { fips },
         }
     }
 
@@ -38,6 +40,9 @@ impl Endpoint {
     pub(super) fn resolve(&self, region: &str) -> Result<String, String> {
         match self {
             Self::Flag(url) | Self::Environment(url) => Ok(url.clone()),
+            Self::Contradictory => Err("failed to resolve service endpoint, endpoint rule error, \
+                 Invalid Configuration: FIPS and custom endpoint are not supported"
+                .into()),
             Self::Default { .. } if region.is_empty() => Err(
                 "failed to resolve service endpoint, endpoint rule error, Invalid Configuration: Missing Region".into(),
             ),
@@ -63,66 +68,43 @@ fn suffix(region: &str) -> &'static str {
     }
 }
 
-/// The host part must look like one before anything is sent.
+/// Where requests go, or why none can be sent: a base without a host parses in Go, and fails when it is used.
+pub(super) type Target = Result<url::Url, &'static str>;
+
+/// Parses a base URL as Go does.
 ///
 /// # Errors
-/// smithy-go's words.
-pub(super) fn validate_host(host: &str) -> Result<(), String> {
-    let mut errors = String::new();
-    let mut hostname = host;
-    if host.contains(':') {
-        let port = match host.rsplit_once(':') {
-            Some((name, port)) if !name.contains([':', '[', ']']) => {
-                hostname = name;
-                port
+/// Go's words.
+pub(super) fn parse(base: &str) -> Result<Target, String> {
+    const UNSUPPORTED: &str = "unsupported protocol scheme";
+    match url::Url::parse(base) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(Ok(url)),
+        Ok(_) => Ok(Err(UNSUPPORTED)),
+        Err(url::ParseError::RelativeUrlWithoutBase) => {
+            let segment = base.split('/').next().unwrap_or_default();
+            if base.starts_with(':') {
+                Err("missing protocol scheme".into())
+            } else if segment.contains(':') {
+                Err("first path segment in URL cannot contain colon".into())
+            } else {
+                Ok(Err(UNSUPPORTED))
             }
-            _ => {
-                let inner = host
-                    .strip_prefix('[')
-                    .and_then(|rest| rest.split_once("]:"));
-                match inner {
-                    Some((name, port)) => {
-                        hostname = name;
-                        port
-                    }
-                    None => {
-                        let reason = if host.starts_with('[') {
-                            "missing port in address"
-                        } else {
-                            "too many colons in address"
-                        };
-                        errors += &format!(
-                            "\n endpoint {host}, failed to parse, got address {host}: {reason}"
-                        );
-                        hostname = "";
-                        ""
-                    }
-                }
+        }
+        Err(url::ParseError::InvalidPort) => {
+            let port = base
+                .rsplit(':')
+                .next()
+                .unwrap_or_default()
+                .split('/')
+                .next()
+                .unwrap_or_default();
+            if port.bytes().all(|c| c.is_ascii_digit()) {
+                Ok(Err("invalid port"))
+            } else {
+                Err(format!("invalid port \":{port}\" after host"))
             }
-        };
-        if port.parse::<u16>().is_err() {
-            errors += &format!("port number should be in range [0-65535], got {port}");
         }
-    }
-    let labels: Vec<&str> = hostname.split('.').collect();
-    for (at, label) in labels.iter().enumerate() {
-        if at + 1 == labels.len() && label.is_empty() {
-            continue;
-        }
-        let valid = (1..=63).contains(&label.len())
-            && label
-                .bytes()
-                .all(|c| c.is_ascii_alphanumeric() || c == b'-');
-        if !valid {
-            errors +=
-                "\nendpoint host domain labels must match \"[a-zA-Z0-9-]{1,63}\", but found: ";
-            errors += label;
-        }
-    }
-    if errors.is_empty() {
-        Ok(())
-    } else {
-        Err(format!("invalid endpoint host{errors}"))
+        Err(e) => Err(e.to_string()),
     }
 }
 
@@ -181,13 +163,21 @@ mod tests {
     }
 
     #[test]
-    fn hosts_are_checked() {
-        assert!(validate_host("127.0.0.1:8080").is_ok() && validate_host("a-b.c.").is_ok());
-        assert_eq!(
-            validate_host("a_b.c").unwrap_err(),
-            "invalid endpoint host\nendpoint host domain labels must match \"[a-zA-Z0-9-]{1,63}\", but found: a_b"
+    fn bases_are_parsed_as_go_does() {
+        assert!(
+            parse("http://a_b:1/x").unwrap().is_ok() && parse("http://[::1]:80").unwrap().is_ok()
         );
-        assert!(validate_host("[::1]:80").is_err());
+        for unusable in ["localhost", "ftp://h", "localhost:80", "http://h:99999", ""] {
+            assert!(parse(unusable).unwrap().is_err(), "{unusable}");
+        }
+        assert_eq!(
+            parse("127.0.0.1:80").unwrap_err(),
+            "first path segment in URL cannot contain colon"
+        );
+        assert_eq!(
+            parse("http://h:x/").unwrap_err(),
+            "invalid port \":x\" after host"
+        );
     }
 
     #[test]

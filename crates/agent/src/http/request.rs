@@ -164,7 +164,9 @@ fn trim(mut text: &[u8]) -> &[u8] {
     text
 }
 
-fn split_header(whole: Cow<'_, [u8]>) -> Option<(Cow<'_, [u8]>, Cow<'_, [u8]>)> {
+type Bytes<'a> = Cow<'a, [u8]>;
+
+fn split_header(whole: Bytes<'_>) -> Option<(Bytes<'_>, Bytes<'_>)> {
     let colon = whole.iter().position(|&c| c == b':')?;
     Some(match whole {
         Cow::Borrowed(line) => (line[..colon].into(), trim(&line[colon + 1..]).into()),

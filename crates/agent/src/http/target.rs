@@ -104,10 +104,10 @@ fn host_of(host: &[u8]) -> Option<String> {
         {
             return None;
         }
-    } else if let Some(colon) = host.iter().position(|&c| c == b':') {
-        if !port_is_fine(&host[colon..]) {
-            return None;
-        }
+    } else if let Some(colon) = host.iter().position(|&c| c == b':')
+        && !port_is_fine(&host[colon..])
+    {
+        return None;
     }
     let plain =
         |c: &u8| *c >= 0x80 || c.is_ascii_alphanumeric() || b"!$&'()*+,-.:;=[]_~<>\"%".contains(c);

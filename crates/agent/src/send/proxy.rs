@@ -69,10 +69,10 @@ impl Proxies {
                 if entry.is_empty() {
                     return false;
                 }
-                if let Some(address) = address {
-                    if let Some((network, bits)) = entry.split_once('/') {
-                        return in_network(address, network, bits);
-                    }
+                if let Some(address) = address
+                    && let Some((network, bits)) = entry.split_once('/')
+                {
+                    return in_network(address, network, bits);
                 }
                 let (name, wanted) = match entry.rsplit_once(':') {
                     Some((name, digits)) if !name.contains(':') => (name, Some(digits)),

@@ -27,8 +27,9 @@ pub enum AgentCommand {
     },
 }
 
-/// The flags of `server`.
+/// The flags of `server`. Of a flag that is given twice the last one counts, as in Go.
 #[derive(Clone, Debug, Args)]
+#[command(args_override_self = true)]
 pub struct ServeArgs {
     /// Logging verbosity can be one of: panic, error, info, trace.
     #[arg(short, long, default_value = "info")]
@@ -182,6 +183,7 @@ mod tests {
         ]);
         assert_eq!(args.bind_hosts, ["127.0.0.1", "127.0.0.2"]);
         assert_eq!((args.port, &*args.verbosity), (8080, "trace"));
+        assert_eq!(serve(&["-c", "other"]).cluster_name, "other");
     }
 
     #[test]

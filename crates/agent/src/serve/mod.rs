@@ -14,7 +14,7 @@ pub use args::{AgentCommand, ServeArgs};
 
 use crate::{
     Endpoint, NodeCredentials, SdkSettings, Twin, TwinConfig, TwinError, TwinListener,
-    credentials::{DefaultChain, RotatingFile, region_of_profile},
+    credentials::{DefaultChain, RotatingFile, profile_exists, region_of_profile},
     http,
     log::{Fields, Level, Log},
 };
@@ -71,6 +71,13 @@ fn log(level: Level) -> Log {
     }
 }
 
+/// Whether the SDK would accept its configuration.
+fn is_configurable() -> bool {
+    let mode = set("AWS_RETRY_MODE").is_none_or(|mode| matches!(&*mode, "standard" | "adaptive"));
+    let bundle = set("AWS_CA_BUNDLE").is_none_or(|path| std::fs::metadata(path).is_ok());
+    mode && bundle && profile_exists()
+}
+
 /// A variable that is set and not empty.
 fn set(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
@@ -82,6 +89,9 @@ async fn serve(args: ServeArgs, level: Level) -> ExitCode {
         log.write(Level::Fatal, &Fields::new(), message);
         ExitCode::FAILURE
     };
+    if !is_configurable() {
+        return fatal("Unable to initialize aws configuration, exiting".into());
+    }
     let max_attempts = match set("AWS_MAX_ATTEMPTS").map(|text| text.parse::<u32>()) {
         None | Some(Ok(0)) => 3,
         Some(Ok(attempts)) => attempts,
