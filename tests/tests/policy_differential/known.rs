@@ -222,34 +222,20 @@ pub(crate) const DIFFERENCES: &[Difference] = &[
         name: "NotPrincipal",
         why: "they spare a caller when one of its names is listed; AWS wants account, role and session listed (docs)",
         rewrite: |case, _| {
-            remove_statements(case, |statement| statement.get("NotPrincipal").is_some())
+            remove_statements(case, |statement| statement.get("NotPrincipal").is_some());
         },
     },
     Difference {
         name: "boundary under a grant to everyone",
         why: "they let Principal \"*\" pass a silent boundary; AWS limits it like a grant to the role, unless aws:PrincipalArn names the caller (docs)",
         rewrite: |case, verdict| {
-            let by_everyone = verdict
-                .layer(DecidedBy::Trust)
-                .or(verdict.layer(DecidedBy::ResourcePolicy))
-                .into_iter()
-                .flat_map(|layer| &layer.matched)
-                .filter(|matched| matched.effect == Effect::Allow)
-                .any(|matched| {
-                    let statement = case
-                        .resource_policy
-                        .as_ref()
-                        .map(|policy| &policy["Statement"][matched.statement]);
-                    statement.is_some_and(|statement| {
-                        statement["Principal"] == "*"
-                            || values(&statement["Principal"]["AWS"]).any(|value| value == "*")
-                    })
-                });
+            let by_everyone = granting(case, verdict).any(|statement| {
+                statement["Principal"] == "*"
+                    || values(&statement["Principal"]["AWS"]).any(|value| value == "*")
+            });
             if by_everyone
-                && let Some(statements) = case
-                    .boundary
-                    .as_mut()
-                    .and_then(|boundary| boundary["Statement"].as_array_mut())
+                && let Some(boundary) = &mut case.boundary
+                && let Some(statements) = boundary["Statement"].as_array_mut()
             {
                 statements.push(json!({"Effect": "Allow", "Action": "*", "Resource": "*"}));
             }
@@ -259,15 +245,32 @@ pub(crate) const DIFFERENCES: &[Difference] = &[
         name: "session policy under a grant to the session",
         why: "they let a silent session policy limit every grant; AWS adds what the resource grants to the session's own ARN (docs)",
         rewrite: |case, verdict| {
-            if verdict
+            let silent = verdict
                 .layer(DecidedBy::SessionPolicy)
-                .is_some_and(|layer| layer.decision != Decision::Allow)
-            {
+                .is_some_and(|layer| layer.decision != Decision::Allow);
+            let caller = verdict.principal.as_str();
+            let named = granting(case, verdict).any(|statement| {
+                values(&statement["Principal"]["AWS"]).any(|value| value == caller)
+                    || conditions(statement)
+                        .any(|(_, key, _)| key.eq_ignore_ascii_case("aws:PrincipalArn"))
+            });
+            if silent && named {
                 remove_statements(case, |statement| statement["Effect"] == "Allow");
             }
         },
     },
 ];
+
+/// The statements of the resource's policy that matched and allow.
+fn granting<'a>(case: &'a Case, verdict: &'a Verdict) -> impl Iterator<Item = &'a Value> {
+    verdict
+        .layer(DecidedBy::Trust)
+        .or(verdict.layer(DecidedBy::ResourcePolicy))
+        .into_iter()
+        .flat_map(|layer| &layer.matched)
+        .filter(|matched| matched.effect == Effect::Allow)
+        .filter_map(|matched| Some(&case.resource_policy.as_ref()?["Statement"][matched.statement]))
+}
 
 fn user(arn: &str) -> Principal {
     Principal::User {
