@@ -75,7 +75,7 @@ pub(crate) fn authenticate(
     let now = cloud.now();
     if credential.expires_at.is_some_and(|at| at <= now) {
         return Err(Refusal::Expired {
-            token: credential.session_token.clone().unwrap_or_default(),
+            token: credential.session_token.unwrap_or_default(),
         });
     }
     if !credential.role_alive {

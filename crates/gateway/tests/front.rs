@@ -450,3 +450,34 @@ async fn stopping_finishes_the_answer_under_way() {
     assert_eq!(answer.unwrap().status, 200);
     assert!(stopped);
 }
+
+#[tokio::test]
+async fn a_clusters_oidc_documents_are_at_its_issuers_path() {
+    let world = World::new();
+    let body = br#"{"name":"shop","roleArn":"arn:aws:iam::000000000000:role/eks","resourcesVpcConfig":{"subnetIds":["subnet-1","subnet-2"]}}"#;
+    let made = world
+        .ask(
+            Ask::new("POST", "eks", "/clusters")
+                .body(body)
+                .header("content-type", "application/json"),
+        )
+        .await;
+    assert_eq!(made.status, 200, "{}", made.text());
+    let issuer = made.json()["cluster"]["identity"]["oidc"]["issuer"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let path = &issuer[issuer.find("/id/").unwrap()..];
+    let discovery = world
+        .plain(
+            "GET",
+            &format!("{path}/.well-known/openid-configuration"),
+            "",
+        )
+        .await;
+    assert_eq!(discovery.json()["issuer"], issuer);
+    assert_eq!(discovery.json()["jwks_uri"], format!("{issuer}/keys"));
+    let keys = world.plain("GET", &format!("{path}/keys"), "").await;
+    assert!(keys.json()["keys"].is_array());
+    assert_eq!(world.plain("GET", "/id/0/keys", "").await.status, 404);
+}

@@ -262,6 +262,18 @@ async fn presigned_and_anonymous() {
         Some("Request has expired")
     );
     assert_eq!(over.element("X-Amz-Expires").as_deref(), Some("60"));
+    let old = world
+        .plain(
+            "GET",
+            "/bucket/k?AWSAccessKeyId=test&Signature=x&Expires=9999999999",
+            "",
+        )
+        .await;
+    assert!(
+        old.element("Message")
+            .unwrap()
+            .ends_with("Please use AWS4-HMAC-SHA256.")
+    );
     let anonymous = world.plain("GET", "/bucket/k", "").await;
     assert_eq!(
         (

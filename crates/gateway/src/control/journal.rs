@@ -120,7 +120,7 @@ impl Question {
             let found = path.split('.').try_fold(&value, |at, name| at.get(name))?;
             let same = match found.as_str() {
                 Some(text) => text == wanted,
-                None => found.to_string() == *wanted,
+                None => serde_json::from_str::<Value>(wanted).is_ok_and(|wanted| wanted == *found),
             };
             if !same {
                 return None;

@@ -99,6 +99,9 @@ impl<'r> Claim<'r> {
             .map(QueryClaim::read)
             .filter(|q| q.algorithm.is_some() || q.signature.is_some() || q.credential.is_some());
         match (header, query) {
+            (None, None) if parts.uri.query().is_some_and(is_version_2) => {
+                Err(Malformed::Scheme("AWS".into()))
+            }
             (None, None) => Ok(None),
             (Some(_), Some(_)) => Err(Malformed::BothForms),
             (Some(value), None) => {
@@ -170,6 +173,12 @@ impl<'r> Claim<'r> {
             .iter()
             .map(|value| String::from_utf8_lossy(value.as_bytes()))
     }
+}
+
+/// Whether a query is presigned in the manner of Signature Version 2, which AWS no longer takes for new buckets (docs).
+fn is_version_2(query: &str) -> bool {
+    let has = |name: &str| query.split('&').any(|pair| pair.starts_with(name));
+    has("AWSAccessKeyId=") && has("Signature=")
 }
 
 /// `x-amz-date`, else `date`; `None` when there is neither.
