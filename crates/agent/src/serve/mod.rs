@@ -118,8 +118,8 @@ async fn serve(args: ServeArgs, level: Level) -> ExitCode {
     };
     let mut config = TwinConfig::new(&args.cluster_name, endpoint, credentials);
     config.sdk = SdkSettings {
-        region,
         max_attempts,
+        ..SdkSettings::new(region)
     };
     config.clock = log.clock.clone();
     config.log_level = level;
