@@ -181,7 +181,7 @@ impl Front {
             }
         };
         self.record(service, &call, &response, name);
-        self.after(service, after, response, &call)
+        struck_after(after, response)
     }
 
     /// Everything before the service itself: who, and are there not too many.
@@ -352,26 +352,6 @@ impl Front {
         Ok(None)
     }
 
-    fn after(
-        &self,
-        _service: Service,
-        effects: Vec<Effect>,
-        mut response: Response<Bytes>,
-        _call: &Call,
-    ) -> Result<Response<Bytes>, Abandoned> {
-        for effect in effects {
-            match effect {
-                Effect::ResponseLost => return Err(Abandoned),
-                Effect::Truncate { bytes } => {
-                    let body = response.body_mut();
-                    *body = body.slice(..bytes.min(body.len()));
-                }
-                _ => {}
-            }
-        }
-        Ok(response)
-    }
-
     /// A service we do not have: said in the protocol the request speaks.
     fn unsupported(&self, parts: &Parts, name: &str) -> Response<Bytes> {
         let error: ServiceError = texts::unsupported(name);
@@ -382,6 +362,24 @@ impl Front {
         let error = error.with("__type", "UnsupportedOperation");
         crate::services::rest_json::error(&error, &request_id)
     }
+}
+
+/// Lets faults strike that leave the call itself alone.
+fn struck_after(
+    effects: Vec<Effect>,
+    mut response: Response<Bytes>,
+) -> Result<Response<Bytes>, Abandoned> {
+    for effect in effects {
+        match effect {
+            Effect::ResponseLost => return Err(Abandoned),
+            Effect::Truncate { bytes } => {
+                let body = response.body_mut();
+                *body = body.slice(..bytes.min(body.len()));
+            }
+            _ => {}
+        }
+    }
+    Ok(response)
 }
 
 /// Whether an S3 object may be in the body; everything else has small bodies.

@@ -166,10 +166,10 @@ fn collapse(out: &mut impl Sink, value: &[u8]) {
 }
 
 /// Which headers are signed although AWS demands it and they are not: `host` and every `x-amz-*` sent.
-pub(crate) fn unsigned_headers<'r>(
-    headers: &'r http::HeaderMap,
+pub(crate) fn unsigned_headers(
+    headers: &http::HeaderMap,
     signs: impl Fn(&str) -> bool,
-) -> Vec<&'r str> {
+) -> Vec<&str> {
     let mut found = Vec::new();
     if !signs(header::HOST.as_str()) {
         found.push("host");

@@ -202,7 +202,14 @@ fn what_another_implementation_signs_we_accept_and_nothing_else() {
 fn vectors_of_the_official_suite() {
     const FRAME: &str =
         "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/service/aws4_request, ";
-    let vectors: [(&str, &str, &[(&str, &str)], &str, &str); 6] = [
+    type Vector = (
+        &'static str,
+        &'static str,
+        &'static [(&'static str, &'static str)],
+        &'static str,
+        &'static str,
+    );
+    let vectors: [Vector; 6] = [
         (
             "GET",
             "/",

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::services::{ApiRecord, Recorded as _};
 
-/// Answers a request whose signature holds, in the form [`super::prepare`] gave it.
+/// Answers a request whose signature holds, in path style and without its authentication.
 pub async fn handle(cloud: &Arc<Cloud>, call: Call, request: Request<Bytes>) -> Response<Bytes> {
     // One for all worlds of the process: the world comes with the request.
     static SERVICE: OnceLock<S3Service> = OnceLock::new();
