@@ -136,7 +136,9 @@ impl Gateway {
     pub async fn stop(&self, within: Duration) -> bool {
         self.0.stop.cancel();
         self.0.tasks.close();
-        tokio::time::timeout(within, self.0.tasks.wait()).await.is_ok()
+        tokio::time::timeout(within, self.0.tasks.wait())
+            .await
+            .is_ok()
     }
 
     /// The faults of API calls.
@@ -165,6 +167,9 @@ impl Gateway {
     }
 
     fn listeners(&self) -> MutexGuard<'_, HashMap<ListenerId, (SocketAddr, CancellationToken)>> {
-        self.0.listeners.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0
+            .listeners
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
