@@ -111,9 +111,7 @@ pub trait Cluster: Send + Sync + 'static {
 pub type SharedCluster = Arc<dyn Cluster>;
 
 /// The kinds of cluster.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ClusterKind {
     /// A node in a box, with nothing installed.
@@ -188,9 +186,7 @@ impl std::fmt::Display for PodName {
 }
 
 /// What to do with a node's agent.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum AgentAction {
     /// Start it, if it does not run.

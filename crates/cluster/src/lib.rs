@@ -15,8 +15,8 @@ pub mod sandbox;
 pub mod token;
 
 pub use cluster::{
-    AgentAction, AgentState, Capabilities, Cluster, ClusterError, ClusterKind, MintRequest, PodName,
-    SharedCluster,
+    AgentAction, AgentState, Capabilities, Cluster, ClusterError, ClusterKind, MintRequest,
+    PodName, SharedCluster,
 };
 pub use fault::{FaultPlace, NetworkFault, NetworkFaultKind, WebhookFault, WebhookFaultKind};
 pub use fetch::{FetchRequest, FetchResponse};

@@ -43,6 +43,10 @@ const TESTS: &[Test] = &[
     ),
     ("the_chain_holds_on_a_real_node", whole::the_chain_holds),
     (
+        "amazons_agent_answers_as_a_daemon_set",
+        whole::the_real_agent_answers,
+    ),
+    (
         "moving_the_clock_moves_the_whole_node",
         whole::the_clock_moves_it,
     ),

@@ -124,7 +124,7 @@ impl Eks {
             Access {
                 action: action.into(),
                 resource: arn.into(),
-                resource_account: parsed.account.clone(),
+                resource_account: parsed.account,
                 resource_tags: self
                     .with_tags(cloud, arn, |kept| Ok(kept.clone()))
                     .unwrap_or_default(),

@@ -14,4 +14,6 @@ pub use agent::AgentInstall;
 pub use client::{api_ready, client_from, is_node_ready, node_ready};
 pub use error::Error;
 pub use webhook::Registration;
-pub use workloads::{EndMarked, MARK, PROBE_IMAGE, Workloads, WorkloadsConfig, issued, program_folders};
+pub use workloads::{
+    EndMarked, MARK, PROBE_IMAGE, Workloads, WorkloadsConfig, issued, program_folders,
+};

@@ -14,6 +14,11 @@ pub trait Launcher: Send + Sync {
     /// # Errors
     /// When it cannot be started.
     fn launch(&self, command: Command, log: File) -> io::Result<Box<dyn Launched>>;
+
+    /// Whether the node's clock may jump.
+    fn jumps(&self) -> bool {
+        false
+    }
 }
 
 /// A started first process.
@@ -57,6 +62,10 @@ impl Launcher for Virtual {
     fn launch(&self, mut command: Command, log: File) -> io::Result<Box<dyn Launched>> {
         self.0.prepare(&mut command);
         Direct.launch(command, log)
+    }
+
+    fn jumps(&self) -> bool {
+        true
     }
 }
 

@@ -93,7 +93,10 @@ fn check_spec(spec: &PodSpec, wrong: &mut Vec<String>) {
         for (i, container) in containers.iter().enumerate() {
             let path = format!("spec.{field}[{i}]");
             if !names.insert(container.name.as_str()) {
-                wrong.push(format!("{path}.name: Duplicate value: \"{}\"", container.name));
+                wrong.push(format!(
+                    "{path}.name: Duplicate value: \"{}\"",
+                    container.name
+                ));
             }
             check_mounts(&path, container, &volumes, wrong);
         }
@@ -101,7 +104,10 @@ fn check_spec(spec: &PodSpec, wrong: &mut Vec<String>) {
 }
 
 fn check_tokens(i: usize, volume: &k8s_openapi::api::core::v1::Volume, wrong: &mut Vec<String>) {
-    let sources = volume.projected.iter().flat_map(|p| p.sources.iter().flatten());
+    let sources = volume
+        .projected
+        .iter()
+        .flat_map(|p| p.sources.iter().flatten());
     for (j, source) in sources.enumerate() {
         let seconds = source
             .service_account_token

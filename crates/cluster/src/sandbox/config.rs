@@ -3,7 +3,9 @@
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc};
 
 use async_trait::async_trait;
-use emu_core::{AssociationFeed, Clock, Ids, Journal, Span, Timestamp, journal::PodRef, settings::AgentSettings};
+use emu_core::{
+    AssociationFeed, Clock, Ids, Journal, Span, Timestamp, journal::PodRef, settings::AgentSettings,
+};
 use tokio::net::TcpStream;
 
 use super::Isolation;

@@ -46,7 +46,9 @@ impl Dialer {
                 one
             }
         };
-        TcpSocket::from_std_stream(socket.into()).connect(address).await
+        TcpSocket::from_std_stream(socket.into())
+            .connect(address)
+            .await
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, [Vec<OwnedFd>; 2]> {

@@ -63,7 +63,12 @@ impl Detour<'_> {
     pub(super) fn apply(&self, env: &mut BTreeMap<String, String>) {
         for value in env.values_mut() {
             if let Some(agent) = self.agent {
-                for host in ["169.254.170.23:80", "169.254.170.23", "[fd00:ec2::23]:80", "[fd00:ec2::23]"] {
+                for host in [
+                    "169.254.170.23:80",
+                    "169.254.170.23",
+                    "[fd00:ec2::23]:80",
+                    "[fd00:ec2::23]",
+                ] {
                     *value = value.replace(&format!("http://{host}/"), &format!("http://{agent}/"));
                 }
             }
@@ -104,7 +109,10 @@ mod tests {
             shown: &shown,
         };
         let mut env = BTreeMap::from([
-            ("A".to_owned(), "http://169.254.170.23/v1/credentials".to_owned()),
+            (
+                "A".to_owned(),
+                "http://169.254.170.23/v1/credentials".to_owned(),
+            ),
             ("B".to_owned(), "/var/run/secrets/s/token".to_owned()),
             ("C".to_owned(), "/var/run/secrets/other".to_owned()),
         ]);

@@ -23,12 +23,15 @@ pub(crate) fn target(request: &FetchRequest, port: u16) -> io::Result<SocketAddr
         return Ok(Family::V4.address(port));
     };
     let with_port = [target.clone(), format!("{target}:80")];
-    with_port.iter().find_map(|t| t.parse().ok()).ok_or_else(|| {
-        io::Error::new(
-            io::ErrorKind::InvalidInput,
-            format!("{target} is not an address with a port"),
-        )
-    })
+    with_port
+        .iter()
+        .find_map(|t| t.parse().ok())
+        .ok_or_else(|| {
+            io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!("{target} is not an address with a port"),
+            )
+        })
 }
 
 async fn exchange(
@@ -57,7 +60,12 @@ async fn exchange(
 }
 
 pub(crate) fn head(request: &FetchRequest, address: SocketAddr) -> Vec<u8> {
-    let has = |name: &str| request.headers.iter().any(|(n, _)| n.eq_ignore_ascii_case(name));
+    let has = |name: &str| {
+        request
+            .headers
+            .iter()
+            .any(|(n, _)| n.eq_ignore_ascii_case(name))
+    };
     let mut out = format!("{} {} HTTP/1.1\r\n", request.method, request.path);
     if !has("host") {
         // As clients write it: without the port if it is HTTP's own.
@@ -100,7 +108,13 @@ mod tests {
     #[test]
     fn targets() {
         let to = |t: &str| {
-            target(&FetchRequest { target: Some(t.into()), ..FetchRequest::default() }, 80)
+            target(
+                &FetchRequest {
+                    target: Some(t.into()),
+                    ..FetchRequest::default()
+                },
+                80,
+            )
         };
         assert_eq!(to("169.254.169.254").unwrap().port(), 80);
         assert_eq!(to("[fd00:ec2::23]:80").unwrap().port(), 80);

@@ -93,10 +93,7 @@ impl Gate {
 
 impl Drop for Gate {
     fn drop(&mut self) {
-        let state = self
-            .state
-            .get_mut()
-            .unwrap_or_else(PoisonError::into_inner);
+        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
         if let Some(accepting) = state.accepting.take() {
             accepting.abort();
         }
@@ -105,12 +102,13 @@ impl Drop for Gate {
 
 /// A socket on a free loopback port of this machine, not yet listening.
 pub(crate) fn loopback_socket() -> io::Result<OwnedFd> {
-    use nix::sys::socket::{
-        AddressFamily, SockFlag, SockType, SockaddrIn, bind, socket,
-    };
+    use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrIn, bind, socket};
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
     let fd = socket(AddressFamily::Inet, SockType::Stream, flags, None)?;
-    bind(std::os::fd::AsRawFd::as_raw_fd(&fd), &SockaddrIn::new(127, 0, 0, 1, 0))?;
+    bind(
+        std::os::fd::AsRawFd::as_raw_fd(&fd),
+        &SockaddrIn::new(127, 0, 0, 1, 0),
+    )?;
     Ok(fd)
 }
 

@@ -148,7 +148,10 @@ pub(crate) async fn respond(
         .ok()
         .and_then(|s| s.canonical_reason())
         .unwrap_or("Unknown");
-    let mut out = format!("HTTP/1.1 {status} {reason}\r\nContent-Length: {}\r\n", body.len());
+    let mut out = format!(
+        "HTTP/1.1 {status} {reason}\r\nContent-Length: {}\r\n",
+        body.len()
+    );
     for (name, value) in headers {
         out.push_str(&format!("{name}: {value}\r\n"));
     }
@@ -207,7 +210,9 @@ mod tests {
 
     #[test]
     fn takes_whole_messages_one_by_one() {
-        let mut bytes = b"GET / HTTP/1.1\r\nHost: a\r\n\r\nPUT /x HTTP/1.1\r\nContent-Length: 2\r\n\r\nhi".to_vec();
+        let mut bytes =
+            b"GET / HTTP/1.1\r\nHost: a\r\n\r\nPUT /x HTTP/1.1\r\nContent-Length: 2\r\n\r\nhi"
+                .to_vec();
         let first = take(&mut bytes, Kind::Request, false).unwrap().unwrap();
         assert_eq!(first.request(), ("GET", "/"));
         assert_eq!(first.header("host"), Some("a"));
@@ -218,14 +223,18 @@ mod tests {
 
     #[test]
     fn chunks_are_put_together() {
-        let whole = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n";
+        let whole =
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n";
         for cut in 0..whole.len() {
             let mut bytes = whole[..cut].to_vec();
             assert_eq!(take(&mut bytes, RESPONSE, false).unwrap(), None, "{cut}");
         }
         let mut bytes = whole.to_vec();
         let message = take(&mut bytes, RESPONSE, false).unwrap().unwrap();
-        assert_eq!((message.status(), message.body), (Some(200), b"abc".to_vec()));
+        assert_eq!(
+            (message.status(), message.body),
+            (Some(200), b"abc".to_vec())
+        );
         assert!(bytes.is_empty());
     }
 

@@ -21,17 +21,17 @@ const TTL: &str = "X-aws-ec2-metadata-token-ttl-seconds";
 const TOKEN: &str = "X-aws-ec2-metadata-token";
 
 /// The metadata service of one node.
-pub(super) struct Metadata {
-    pub(super) node: String,
-    pub(super) region: String,
-    pub(super) clock: Clock,
-    pub(super) ids: Ids,
-    pub(super) credentials: Arc<dyn NodeCredentials>,
+pub(crate) struct Metadata {
+    pub(crate) node: String,
+    pub(crate) region: String,
+    pub(crate) clock: Clock,
+    pub(crate) ids: Ids,
+    pub(crate) credentials: Arc<dyn NodeCredentials>,
     tokens: Mutex<HashMap<String, Timestamp>>,
 }
 
 impl Metadata {
-    pub(super) fn new(
+    pub(crate) fn new(
         node: &str,
         region: &str,
         clock: Clock,
@@ -112,20 +112,19 @@ impl Metadata {
     }
 
     fn instance_id(&self) -> String {
-        let sum = self
-            .node
-            .bytes()
-            .fold(0xcbf2_9ce4_8422_2325u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3));
+        let sum = self.node.bytes().fold(0xcbf2_9ce4_8422_2325u64, |h, b| {
+            (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3)
+        });
         format!("i-0{sum:016x}")
     }
 }
 
 /// The metadata service as seen from one place.
-pub(super) struct MetadataView {
-    pub(super) metadata: Arc<Metadata>,
-    pub(super) imds: Imds,
+pub(crate) struct MetadataView {
+    pub(crate) metadata: Arc<Metadata>,
+    pub(crate) imds: Imds,
     /// How many hops from the instance: 1 from the node itself, 2 from a pod.
-    pub(super) hops: u8,
+    pub(crate) hops: u8,
 }
 
 #[async_trait]

@@ -9,12 +9,13 @@ mod admission;
 mod agent;
 mod config;
 mod dial;
+mod entrance;
 mod env;
 pub(crate) mod faults;
 pub(crate) mod fetch;
 pub(crate) mod gate;
 pub(crate) mod http1;
-mod imds;
+pub(crate) mod imds;
 mod isolation;
 mod node;
 mod pod;
@@ -34,5 +35,6 @@ pub use config::{
     AgentKind, AgentSpec, Emulator, Imds, NodeCredentials, NodeKeys, NodeSpec, SandboxConfig,
     ServeConnection,
 };
+pub use entrance::Entrance;
 pub use isolation::Isolation;
 pub use world::Sandbox;

@@ -16,9 +16,10 @@ use super::{
     isolation::Isolation,
     pod::Passed,
     programs::Spawner,
-    real, relay::Route,
-    twin,
+    real,
+    relay::Route,
     relay::Target,
+    twin,
 };
 use crate::{
     cluster::{AgentState, ClusterError, Result},
@@ -89,7 +90,11 @@ impl Node {
     }
 
     /// Takes a pod's connections, if the agent runs.
-    pub(super) async fn agent_target(&self, family: Family, pod: &PodRef) -> Option<Arc<dyn Target>> {
+    pub(super) async fn agent_target(
+        &self,
+        family: Family,
+        pod: &PodRef,
+    ) -> Option<Arc<dyn Target>> {
         let agent = self.running()?;
         match agent.target(family, pod).await {
             Ok(target) => Some(target),

@@ -115,10 +115,8 @@ impl PodRecord {
         ];
         let record = Self {
             dialer: Dialer::new(sockets.space.clone()),
-            rotation: tokio::spawn(
-                Arc::clone(&tokens).keep_fresh(around.config.clock.busy()),
-            )
-            .abort_handle(),
+            rotation: tokio::spawn(Arc::clone(&tokens).keep_fresh(around.config.clock.busy()))
+                .abort_handle(),
             net_inode: sockets.space.as_ref().and_then(|s| s.net_inode().ok()),
             containers: tokio::sync::Mutex::new(HashMap::from_iter(
                 first_container(&stored).map(|c| (c.name.clone(), sockets.space.clone())),
@@ -145,13 +143,19 @@ impl PodRecord {
             .map_err(ClusterError::system("open a pod's sockets"))
     }
 
-    fn with_gates(mut self, sockets: Vec<(Use, OwnedFd)>, config: &SandboxConfig) -> io::Result<Self> {
+    fn with_gates(
+        mut self,
+        sockets: Vec<(Use, OwnedFd)>,
+        config: &SandboxConfig,
+    ) -> io::Result<Self> {
         for (used, socket) in sockets {
             match used {
                 Use::Agent(family) => {
                     let called = match self.space {
                         Some(_) => None,
-                        None => Some(std::net::TcpListener::from(socket.try_clone()?).local_addr()?),
+                        None => {
+                            Some(std::net::TcpListener::from(socket.try_clone()?).local_addr()?)
+                        }
                     };
                     let gate = Gate::new(socket, self.to_agent(family, called, config))?;
                     self.agent.push((family, gate));
@@ -267,8 +271,20 @@ impl PodRecord {
         self.programs.start(spawner, start).await.map_err(failed)
     }
 
+    /// The files by which this process holds the pod's namespaces.
+    pub(super) fn namespace_files(&self) -> Vec<std::path::PathBuf> {
+        self.space
+            .as_ref()
+            .map(|space| space.files())
+            .unwrap_or_default()
+    }
+
     /// The variables a program of a container gets.
-    pub(super) fn env(&self, container: &Container, config: &SandboxConfig) -> BTreeMap<String, String> {
+    pub(super) fn env(
+        &self,
+        container: &Container,
+        config: &SandboxConfig,
+    ) -> BTreeMap<String, String> {
         let mut env = env::inherited();
         let emulator = match (&self.space, &self.emulator) {
             (Some(_), Some(gate)) => gate.address(),
@@ -333,8 +349,12 @@ impl PodRecord {
         let of_pod = self.stored.spec.as_ref()?.security_context.as_ref();
         let own = container.security_context.as_ref();
         let number = |n: Option<i64>| n.and_then(|n| u32::try_from(n).ok());
-        let uid = own.and_then(|c| c.run_as_user).or(of_pod.and_then(|c| c.run_as_user));
-        let gid = own.and_then(|c| c.run_as_group).or(of_pod.and_then(|c| c.run_as_group));
+        let uid = own
+            .and_then(|c| c.run_as_user)
+            .or(of_pod.and_then(|c| c.run_as_user));
+        let gid = own
+            .and_then(|c| c.run_as_group)
+            .or(of_pod.and_then(|c| c.run_as_group));
         let group = of_pod.and_then(|c| c.fs_group);
         // Only root can become somebody else.
         if !nix::unistd::geteuid().is_root() {
@@ -357,7 +377,10 @@ impl PodRecord {
         if self.space.is_some() {
             return address;
         }
-        let agent = [IpAddr::from(super::agent::V4), IpAddr::from(super::agent::V6)];
+        let agent = [
+            IpAddr::from(super::agent::V4),
+            IpAddr::from(super::agent::V6),
+        ];
         let found = if agent.contains(&address.ip()) {
             self.agent.first().map(|(_, gate)| gate.address())
         } else if address.ip() == IpAddr::from(METADATA) {
@@ -498,6 +521,10 @@ async fn make_space(
         tokio::task::spawn_blocking(move || Space::create(&isolation, &plan)).await??;
     Ok(Sockets {
         space: Some(Arc::new(space)),
-        gates: uses.into_iter().map(|(used, _)| used).zip(sockets).collect(),
+        gates: uses
+            .into_iter()
+            .map(|(used, _)| used)
+            .zip(sockets)
+            .collect(),
     })
 }

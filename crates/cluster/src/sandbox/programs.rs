@@ -102,7 +102,11 @@ impl State {
 
 impl Programs {
     /// Starts a program.
-    pub(super) async fn start(&self, spawner: &Spawner, start: Start) -> io::Result<SandboxProgram> {
+    pub(super) async fn start(
+        &self,
+        spawner: &Spawner,
+        start: Start,
+    ) -> io::Result<SandboxProgram> {
         let Start {
             program,
             env,
@@ -121,7 +125,11 @@ impl Programs {
         entry.own_group = program.stdin != ProgramInput::Inherited;
         let own_group = entry.own_group;
         let mut command = Command::new(&first);
-        command.args(words).env_clear().envs(&env).kill_on_drop(true);
+        command
+            .args(words)
+            .env_clear()
+            .envs(&env)
+            .kill_on_drop(true);
         command.stdin(match program.stdin {
             ProgramInput::Nothing => Stdio::null(),
             ProgramInput::Bytes(_) => Stdio::piped(),
@@ -157,8 +165,12 @@ impl Programs {
             });
         }
         let mut readers = tokio::task::JoinSet::new();
-        readers.spawn(reader(child.stdout.take(), Arc::clone(&state), |o| &mut o.stdout));
-        readers.spawn(reader(child.stderr.take(), Arc::clone(&state), |o| &mut o.stderr));
+        readers.spawn(reader(child.stdout.take(), Arc::clone(&state), |o| {
+            &mut o.stdout
+        }));
+        readers.spawn(reader(child.stderr.take(), Arc::clone(&state), |o| {
+            &mut o.stderr
+        }));
         let watched = Arc::clone(&state);
         tokio::spawn(async move {
             let status = wait(&mut child, &watched).await;

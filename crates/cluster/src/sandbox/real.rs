@@ -183,11 +183,25 @@ impl Place {
 
     /// Without namespaces: everything on free loopback ports, and keys that are handed over once.
     async fn on_loopback(node: &Node, needs: &AgentNeeds) -> io::Result<Self> {
-        let free = || Ok::<_, io::Error>(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port());
+        let free = || {
+            Ok::<_, io::Error>(
+                std::net::TcpListener::bind("127.0.0.1:0")?
+                    .local_addr()?
+                    .port(),
+            )
+        };
         let (port, probe, metrics) = (free()?, free()?, free()?);
         let upstream = node.upstream_gate(loopback_socket()?, needs)?;
         let mut args = common_args(needs, port);
-        args.extend(["--bind-hosts", "127.0.0.1", "--metrics-address", "127.0.0.1"].map(String::from));
+        args.extend(
+            [
+                "--bind-hosts",
+                "127.0.0.1",
+                "--metrics-address",
+                "127.0.0.1",
+            ]
+            .map(String::from),
+        );
         args.extend(["--probe-port".into(), probe.to_string()]);
         args.extend(["--metrics-port".into(), metrics.to_string()]);
         let mut env = common_env(needs, upstream.address());
@@ -213,15 +227,24 @@ impl Place {
 
 fn common_args(needs: &AgentNeeds, port: u16) -> Vec<String> {
     let port = port.to_string();
-    ["server", "--cluster-name", &needs.config.name, "--port", &port]
-        .map(String::from)
-        .to_vec()
+    [
+        "server",
+        "--cluster-name",
+        &needs.config.name,
+        "--port",
+        &port,
+    ]
+    .map(String::from)
+    .to_vec()
 }
 
 fn common_env(needs: &AgentNeeds, emulator: SocketAddr) -> BTreeMap<String, String> {
     let mut env = BTreeMap::from([
         ("AWS_REGION".to_owned(), needs.config.region.clone()),
-        ("AWS_ENDPOINT_URL_EKS_AUTH".to_owned(), format!("http://{emulator}")),
+        (
+            "AWS_ENDPOINT_URL_EKS_AUTH".to_owned(),
+            format!("http://{emulator}"),
+        ),
     ]);
     for kept in ["PATH", "HOME", "TMPDIR"] {
         env.extend(std::env::var(kept).ok().map(|v| (kept.to_owned(), v)));
@@ -243,7 +266,10 @@ fn metadata_gate(node: &Node, socket: std::os::fd::OwnedFd) -> io::Result<Gate> 
     // A node without a word on metadata has it, for itself.
     let view = Arc::new(MetadataView {
         metadata: Arc::clone(&node.metadata),
-        imds: node.spec.imds.unwrap_or(Imds { enabled: true, hop_limit: 1 }),
+        imds: node.spec.imds.unwrap_or(Imds {
+            enabled: true,
+            hop_limit: 1,
+        }),
         hops: 1,
     });
     let serve = move |stream| {
@@ -257,7 +283,11 @@ fn metadata_gate(node: &Node, socket: std::os::fd::OwnedFd) -> io::Result<Gate> 
 
 /// What the binary says of itself.
 async fn version(binary: &Path) -> String {
-    let asked = Command::new(binary).arg("version").stdin(Stdio::null()).kill_on_drop(true).output();
+    let asked = Command::new(binary)
+        .arg("version")
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output();
     match tokio::time::timeout(Duration::from_secs(2), asked).await {
         Ok(Ok(output)) => String::from_utf8_lossy(&output.stdout)
             .split_whitespace()

@@ -27,7 +27,8 @@ impl Target for Rehosted {
         let (mut from_agent, mut to_agent) = tokio::io::split(near);
         let there = async {
             let mut buffer = Vec::new();
-            while let Some(request) = http1::read(&mut from_pod, &mut buffer, Kind::Request).await? {
+            while let Some(request) = http1::read(&mut from_pod, &mut buffer, Kind::Request).await?
+            {
                 to_agent.write_all(&self.rewritten(&request)).await?;
             }
             to_agent.shutdown().await?;
@@ -67,7 +68,11 @@ impl Rehosted {
         }
         out.extend_from_slice(&request.body);
         if chunked {
-            out.extend_from_slice(if request.body.is_empty() { b"\r\n" } else { b"\r\n0\r\n\r\n" });
+            out.extend_from_slice(if request.body.is_empty() {
+                b"\r\n"
+            } else {
+                b"\r\n0\r\n\r\n"
+            });
         }
         out
     }

@@ -70,7 +70,9 @@ impl Route {
 /// Copies both ways until both are done.
 pub(crate) async fn copy(mut a: Box<dyn Wire>, mut b: TcpStream) -> io::Result<()> {
     let _ = b.set_nodelay(true);
-    tokio::io::copy_bidirectional(&mut a, &mut b).await.map(drop)
+    tokio::io::copy_bidirectional(&mut a, &mut b)
+        .await
+        .map(drop)
 }
 
 /// Makes the other side see "connection reset by peer" when the stream is dropped.
@@ -80,7 +82,9 @@ pub(crate) fn reset(stream: &TcpStream) -> io::Result<()> {
 
 /// Reads what comes and never answers.
 async fn swallow(stream: &mut TcpStream) -> io::Result<()> {
-    tokio::io::copy(stream, &mut tokio::io::sink()).await.map(drop)
+    tokio::io::copy(stream, &mut tokio::io::sink())
+        .await
+        .map(drop)
 }
 
 /// Reads one request's head and gives an answer of one's own.

@@ -12,7 +12,9 @@ use tokio::sync::Notify;
 
 use crate::{
     cluster::{ClusterError, Result},
-    token::{IssuedToken, TokenFault, TokenIssuer, TokenRequest, TokenSubject, TokenVolume, refresh_at},
+    token::{
+        IssuedToken, TokenFault, TokenIssuer, TokenRequest, TokenSubject, TokenVolume, refresh_at,
+    },
 };
 
 /// How long a kubelet waits after a failed renewal.
@@ -174,7 +176,9 @@ impl PodTokens {
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Projected>> {
-        self.projected.lock().unwrap_or_else(PoisonError::into_inner)
+        self.projected
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -46,7 +46,10 @@ pub(super) async fn start(node: &Node, needs: &AgentNeeds) -> io::Result<Result<
     });
     let mut twin = TwinConfig::new(&config.name, endpoint, credentials);
     twin.sdk = SdkSettings::new(&config.region);
-    twin.settings = spec.settings.clone().unwrap_or_else(|| config.agent.clone());
+    twin.settings = spec
+        .settings
+        .clone()
+        .unwrap_or_else(|| config.agent.clone());
     twin.clock = node.clock.clone();
     twin.journal = Some(config.journal.clone());
     twin.node = node.spec.name.clone();

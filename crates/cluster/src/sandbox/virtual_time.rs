@@ -31,7 +31,10 @@ impl Groups {
 
     /// The group of the nodes whose clock is off by so many nanoseconds. Blocks for some milliseconds the first time.
     pub(crate) fn group(&self, offset: i64) -> io::Result<Arc<Group>> {
-        let mut groups = self.by_offset.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut groups = self
+            .by_offset
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if let Some(member) = groups.get(&offset) {
             return Ok(Arc::clone(&member.group));
         }
@@ -39,7 +42,11 @@ impl Groups {
         let moved = self.clock.offset_nanos();
         match u64::try_from(moved) {
             Ok(0) => {}
-            Ok(ahead) => drop(group.jump(Duration::from_nanos(ahead)).map_err(io::Error::other)?),
+            Ok(ahead) => drop(
+                group
+                    .jump(Duration::from_nanos(ahead))
+                    .map_err(io::Error::other)?,
+            ),
             Err(_) => drop(group.step_wall(moved).map_err(io::Error::other)?),
         }
         if offset != 0 {
@@ -60,7 +67,10 @@ impl Groups {
 
 impl Drop for Groups {
     fn drop(&mut self) {
-        let groups = self.by_offset.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let groups = self
+            .by_offset
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner);
         for member in groups.values() {
             self.clock.unfollow(&member.follower);
         }

@@ -101,12 +101,14 @@ impl Watched {
             authorization: request.header("authorization").is_some(),
             user_agent: request.header("user-agent").map(str::to_owned),
             status,
-            error: (!is_json)
-                .then(|| String::from_utf8_lossy(&response.body).trim_end().to_owned()),
+            error: (!is_json).then(|| {
+                String::from_utf8_lossy(&response.body)
+                    .trim_end()
+                    .to_owned()
+            }),
             // The real agent does not say.
             cached: false,
-            access_key_id: keys
-                .and_then(|k| k.get("AccessKeyId")?.as_str().map(str::to_owned)),
+            access_key_id: keys.and_then(|k| k.get("AccessKeyId")?.as_str().map(str::to_owned)),
             upstream_request_id: None,
             millis: exchange.since.elapsed().as_millis() as u64,
         }

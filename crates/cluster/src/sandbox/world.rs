@@ -37,10 +37,10 @@ use crate::{
 /// A cluster in a box. Must be made and used within a multi-threaded or current-thread tokio runtime with I/O and time.
 /// Dropping it ends every program, closes every socket and removes every file it made.
 pub struct Sandbox {
-    world: Arc<World>,
+    pub(super) world: Arc<World>,
 }
 
-struct World {
+pub(super) struct World {
     config: Arc<SandboxConfig>,
     isolation: Isolation,
     virtual_time: Option<Groups>,
@@ -144,7 +144,11 @@ impl Sandbox {
             self.world.delete(&pod.name)?;
         }
         node.stop_agent(&self.world.config).await;
-        let mut nodes = self.world.nodes.write().unwrap_or_else(PoisonError::into_inner);
+        let mut nodes = self
+            .world
+            .nodes
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
         nodes.retain(|n| n.spec.name != name);
         Ok(())
     }
@@ -180,7 +184,7 @@ impl World {
         found.cloned().ok_or_else(|| ClusterError::no_node(name))
     }
 
-    fn pod(&self, name: &PodName) -> Result<Arc<PodRecord>> {
+    pub(super) fn pod(&self, name: &PodName) -> Result<Arc<PodRecord>> {
         let found = lock(&self.pods).get(name).cloned();
         found.ok_or_else(|| ClusterError::no_pod(name))
     }
@@ -197,7 +201,11 @@ impl World {
         }
         let world = Arc::clone(self);
         let made = tokio::task::spawn_blocking(move || {
-            world.virtual_time.as_ref().map(|g| g.group(offset)).transpose()
+            world
+                .virtual_time
+                .as_ref()
+                .map(|g| g.group(offset))
+                .transpose()
         });
         let what = "put programs under virtual time";
         match made.await {
@@ -264,7 +272,9 @@ impl World {
         // The emptiest, as a scheduler would; the first of them.
         let load = |n: &Arc<Node>| self.pods_on(&n.spec.name).len();
         let found = nodes.iter().min_by_key(|n| load(n));
-        found.cloned().ok_or_else(|| ClusterError::no_node("at all"))
+        found
+            .cloned()
+            .ok_or_else(|| ClusterError::no_node("at all"))
     }
 
     fn account(&self, account: &ServiceAccountRef, pod: &str) -> Result<ServiceAccount> {
@@ -385,7 +395,9 @@ impl World {
         let record = PodRecord::create(parts, around).await?;
         lock(&self.pods).insert(name, Arc::clone(&record));
         // The agent or the faults may have changed while the pod was made.
-        record.refresh().map_err(ClusterError::system("open a pod's sockets"))?;
+        record
+            .refresh()
+            .map_err(ClusterError::system("open a pod's sockets"))?;
         Ok(stored)
     }
 
@@ -426,7 +438,11 @@ impl Cluster for Sandbox {
     }
 
     async fn nodes(&self) -> Result<Vec<String>> {
-        let nodes = self.world.nodes.read().unwrap_or_else(PoisonError::into_inner);
+        let nodes = self
+            .world
+            .nodes
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
         Ok(nodes.iter().map(|n| n.spec.name.clone()).collect())
     }
 
@@ -439,7 +455,9 @@ impl Cluster for Sandbox {
                     .into(),
             });
         };
-        Ok(self.world.apply(ServiceAccountRef::new(namespace, name), account))
+        Ok(self
+            .world
+            .apply(ServiceAccountRef::new(namespace, name), account))
     }
 
     async fn delete_service_account(&self, account: &ServiceAccountRef) -> Result<()> {
@@ -492,10 +510,13 @@ impl Cluster for Sandbox {
 
     async fn read_token(&self, pod: &PodName, audience: &str) -> Result<String> {
         let record = self.world.pod(pod)?;
-        let file = record.tokens.file(audience).ok_or_else(|| ClusterError::NotFound {
-            what: "token",
-            name: format!("for {audience} in pod {pod}"),
-        })?;
+        let file = record
+            .tokens
+            .file(audience)
+            .ok_or_else(|| ClusterError::NotFound {
+                what: "token",
+                name: format!("for {audience} in pod {pod}"),
+            })?;
         std::fs::read_to_string(file).map_err(ClusterError::system("read the token's file"))
     }
 
@@ -534,7 +555,11 @@ impl Cluster for Sandbox {
                 pod,
             },
             audiences: request.audiences,
-            now: world.config.clock.skewed(world.config.api_server_skew).now(),
+            now: world
+                .config
+                .clock
+                .skewed(world.config.api_server_skew)
+                .now(),
             seconds: request.seconds,
         })?)
     }
@@ -546,7 +571,9 @@ impl Cluster for Sandbox {
         }
         let mut outcome = Ok(());
         if matches!(action, AgentAction::Start | AgentAction::Restart) {
-            outcome = record.start_agent(self.world.agent_needs(&record).await?).await;
+            outcome = record
+                .start_agent(self.world.agent_needs(&record).await?)
+                .await;
         }
         self.world.refresh(node);
         outcome

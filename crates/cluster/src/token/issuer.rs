@@ -237,7 +237,12 @@ impl TokenIssuer {
         token.push_str(&part(serde_json::to_vec(claims))?);
         let mut signature = vec![0; self.key.public().modulus_len()];
         self.key
-            .sign(&RSA_PKCS1_SHA256, &self.random, token.as_bytes(), &mut signature)
+            .sign(
+                &RSA_PKCS1_SHA256,
+                &self.random,
+                token.as_bytes(),
+                &mut signature,
+            )
             .map_err(|e| TokenError::Sign(e.to_string()))?;
         token.push('.');
         token.push_str(&URL_SAFE_NO_PAD.encode(signature));
@@ -297,7 +302,10 @@ mod tests {
         let issuer = TokenIssuer::new("https://issuer/id/1", "kid-1", KEY, Ids::seeded(1)).unwrap();
         let issued = issuer.issue(&request()).unwrap();
         let parts: Vec<&str> = issued.token.split('.').collect();
-        assert_eq!(decode(parts[0]), serde_json::json!({ "alg": "RS256", "kid": "kid-1" }));
+        assert_eq!(
+            decode(parts[0]),
+            serde_json::json!({ "alg": "RS256", "kid": "kid-1" })
+        );
         assert_eq!(
             decode(parts[1]),
             serde_json::json!({
@@ -345,7 +353,11 @@ mod tests {
 
     #[test]
     fn what_is_not_a_key_is_refused() {
-        for wrong in ["", "x", "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----"] {
+        for wrong in [
+            "",
+            "x",
+            "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----",
+        ] {
             assert!(matches!(
                 TokenIssuer::new("i", "k", wrong, Ids::random()),
                 Err(TokenError::Key(_))

@@ -3,6 +3,7 @@
 use std::{
     io::{Read, Write},
     net::{Ipv4Addr, SocketAddr, TcpListener},
+    path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -11,7 +12,7 @@ use emu_cluster::{
     AgentAction, AgentState, Cluster, FaultPlace, FetchRequest, MintRequest, NetworkFault,
     NetworkFaultKind, PodName, Program, WebhookFault, WebhookFaultKind,
     node::{ClusterConfig, NodeCluster},
-    sandbox::{Emulator, NodeCredentials, NodeKeys},
+    sandbox::{AgentKind, Emulator, NodeCredentials, NodeKeys},
 };
 use emu_core::{
     AssociationFeed, AssociationState, Clock, Event, Journal, ServiceAccountRef, Timestamp,
@@ -106,6 +107,7 @@ fn pod(name: &str, account: &str) -> Result<Pod, serde_json::Error> {
 async fn start(
     root: &std::path::Path,
     virtual_time: bool,
+    agent: Option<PathBuf>,
 ) -> Result<(NodeCluster, Clock, Journal), Box<dyn std::error::Error>> {
     let mut node = config()?;
     node.run_root = root.to_owned();
@@ -121,6 +123,9 @@ async fn start(
         Arc::new(Keys),
     );
     config.virtual_time = virtual_time;
+    if let Some(agent) = agent {
+        config.agent_kind = AgentKind::Real(agent);
+    }
     let began = Instant::now();
     let cluster = NodeCluster::start(config).await?;
     println!("cluster      {:.2} s", began.elapsed().as_secs_f64());
@@ -148,7 +153,7 @@ pub(crate) fn the_chain_holds() -> Outcome {
     block_on(async {
         let root = tempfile::tempdir()?;
         let before = host::state(root.path());
-        let (cluster, _, journal) = start(root.path(), false).await?;
+        let (cluster, _, journal) = start(root.path(), false, None).await?;
         let name = PodName::new("shop", "app");
         let began = Instant::now();
         let stored = cluster.create_pod(pod("app", "api")?, None).await?;
@@ -156,7 +161,10 @@ pub(crate) fn the_chain_holds() -> Outcome {
         check(stored.metadata.uid.is_some(), "uid")?;
         let answer = credentials(&cluster, &name, 10).await?;
         println!("credentials  {:.2} s", began.elapsed().as_secs_f64());
-        check(answer.status == 200 && answer.text().contains("ASIAPOD"), &answer)?;
+        check(
+            answer.status == 200 && answer.text().contains("ASIAPOD"),
+            &answer,
+        )?;
         programs(&cluster, &name).await?;
         tokens(&cluster, &name).await?;
         faults(&cluster, &name).await?;
@@ -170,7 +178,8 @@ pub(crate) fn the_chain_holds() -> Outcome {
 
 /// This machine's programs run in the pod, with its variables, its token and its network.
 async fn programs(cluster: &NodeCluster, name: &PodName) -> Outcome {
-    let script = format!("cat {TOKEN_FILE} | wc -c; echo $AWS_CONTAINER_CREDENTIALS_FULL_URI $MINE; exit 7");
+    let script =
+        format!("cat {TOKEN_FILE} | wc -c; echo $AWS_CONTAINER_CREDENTIALS_FULL_URI $MINE; exit 7");
     let program = Program::new(["sh", "-c", &script]).env("MINE", "mine");
     let output = cluster.exec(name, program).await?;
     let text = output.stdout_text();
@@ -180,9 +189,13 @@ async fn programs(cluster: &NodeCluster, name: &PodName) -> Outcome {
             && !text.starts_with("0\n"),
         &output,
     )?;
-    let output = cluster.exec(name, Program::new(["cat"]).stdin("fed")).await?;
+    let output = cluster
+        .exec(name, Program::new(["cat"]).stdin("fed"))
+        .await?;
     check(output.stdout == b"fed", &output)?;
-    let mut running = cluster.start(name, Program::new(["sh", "-c", "echo up; sleep 3600"])).await?;
+    let mut running = cluster
+        .start(name, Program::new(["sh", "-c", "echo up; sleep 3600"]))
+        .await?;
     while running.so_far().stdout.is_empty() {
         running.more().await;
     }
@@ -205,7 +218,10 @@ async fn tokens(cluster: &NodeCluster, name: &PodName) -> Outcome {
     let began = Instant::now();
     cluster.rotate_tokens(name).await?;
     println!("rotation     {:.2} s", began.elapsed().as_secs_f64());
-    check(cluster.read_token(name, AUDIENCE).await? != old, "a new token")?;
+    check(
+        cluster.read_token(name, AUDIENCE).await? != old,
+        "a new token",
+    )?;
     let request = MintRequest {
         service_account: ServiceAccountRef::new("shop", "api"),
         audiences: vec!["other".into()],
@@ -224,9 +240,13 @@ async fn faults(cluster: &NodeCluster, name: &PodName) -> Outcome {
         (NetworkFaultKind::Refuse, "refused"),
         (NetworkFaultKind::Blackhole, "timed out"),
     ] {
-        cluster.set_fault(to_agent(), Some(NetworkFault::always(what))).await?;
+        cluster
+            .set_fault(to_agent(), Some(NetworkFault::always(what)))
+            .await?;
         let answer = credentials(cluster, name, 2).await;
-        let text = answer.as_ref().map_or_else(ToString::to_string, |a| format!("{a:?}"));
+        let text = answer
+            .as_ref()
+            .map_or_else(ToString::to_string, |a| format!("{a:?}"));
         check(text.contains(word), text)?;
     }
     let teapot = NetworkFaultKind::Answer {
@@ -235,18 +255,38 @@ async fn faults(cluster: &NodeCluster, name: &PodName) -> Outcome {
         content_type: "text/plain".into(),
     };
     cluster
-        .set_fault(FaultPlace::NodePodsToAgent(node.clone()), Some(NetworkFault::always(teapot)))
+        .set_fault(
+            FaultPlace::NodePodsToAgent(node.clone()),
+            Some(NetworkFault::always(teapot)),
+        )
         .await?;
     cluster.set_fault(to_agent(), None).await?;
-    check(credentials(cluster, name, 10).await?.status == 418, "the node's fault")?;
-    cluster.set_fault(FaultPlace::NodePodsToAgent(node.clone()), None).await?;
-    check(credentials(cluster, name, 10).await?.status == 200, "no fault")?;
+    check(
+        credentials(cluster, name, 10).await?.status == 418,
+        "the node's fault",
+    )?;
+    cluster
+        .set_fault(FaultPlace::NodePodsToAgent(node.clone()), None)
+        .await?;
+    check(
+        credentials(cluster, name, 10).await?.status == 200,
+        "no fault",
+    )?;
     cluster.agent(&node, AgentAction::Stop).await?;
     let refused = credentials(cluster, name, 2).await;
-    check(refused.is_err_and(|e| e.to_string().contains("refused")), "no agent")?;
-    check(cluster.agent_state(&node).await? == AgentState::Stopped, "stopped")?;
+    check(
+        refused.is_err_and(|e| e.to_string().contains("refused")),
+        "no agent",
+    )?;
+    check(
+        cluster.agent_state(&node).await? == AgentState::Stopped,
+        "stopped",
+    )?;
     cluster.agent(&node, AgentAction::Start).await?;
-    check(credentials(cluster, name, 10).await?.status == 200, "the agent again")
+    check(
+        credentials(cluster, name, 10).await?.status == 200,
+        "the agent again",
+    )
 }
 
 async fn pods(cluster: &NodeCluster, name: &PodName) -> Outcome {
@@ -259,10 +299,16 @@ async fn pods(cluster: &NodeCluster, name: &PodName) -> Outcome {
     cluster.set_webhook_fault(Some(absent)).await?;
     cluster.create_pod(pod("plain", "api")?, None).await?;
     let plain = PodName::new("shop", "plain");
-    check(cluster.read_token(&plain, AUDIENCE).await.is_err(), "not mutated")?;
+    check(
+        cluster.read_token(&plain, AUDIENCE).await.is_err(),
+        "not mutated",
+    )?;
     cluster.set_webhook_fault(None).await?;
     cluster.recreate_pod(&plain).await?;
-    check(cluster.read_token(&plain, AUDIENCE).await.is_ok(), "mutated")?;
+    check(
+        cluster.read_token(&plain, AUDIENCE).await.is_ok(),
+        "mutated",
+    )?;
     cluster.delete_pod(&plain).await?;
     check(cluster.pod(&plain).await.is_err(), "deleted")?;
     let refused = cluster.create_pod(pod("app", "none")?, None).await;
@@ -271,18 +317,24 @@ async fn pods(cluster: &NodeCluster, name: &PodName) -> Outcome {
     let uid = cluster.pod(name).await?.metadata.uid;
     cluster.restart_pod(name).await?;
     check(cluster.pod(name).await?.metadata.uid == uid, "the same pod")?;
-    check(credentials(cluster, name, 10).await?.status == 200, "after a restart")
+    check(
+        credentials(cluster, name, 10).await?.status == 200,
+        "after a restart",
+    )
 }
 
 fn journal_tells(journal: &Journal) -> Outcome {
-    let events: Vec<Event> = journal.since(0).into_iter().map(|entry| entry.event.clone()).collect();
-    let admitted = |e: &Event| matches!(e, Event::PodAdmitted { pod, mutated: true, .. } if pod.name == "app");
+    let events: Vec<Event> = journal
+        .since(0)
+        .into_iter()
+        .map(|entry| entry.event.clone())
+        .collect();
+    let admitted =
+        |e: &Event| matches!(e, Event::PodAdmitted { pod, mutated: true, .. } if pod.name == "app");
     check(events.iter().any(admitted), "admitted")?;
     let issued = |e: &Event| matches!(e, Event::TokenIssued { rotation: true, .. });
     check(events.iter().any(issued), "rotated")?;
-    let asked = |e: &Event| {
-        matches!(e, Event::AgentRequest { pod: Some(pod), .. } if pod.name == "app" && !pod.uid.is_empty())
-    };
+    let asked = |e: &Event| matches!(e, Event::AgentRequest { pod: Some(pod), .. } if pod.name == "app" && !pod.uid.is_empty());
     check(events.iter().any(asked), "the agent knew the pod")
 }
 
@@ -293,7 +345,7 @@ pub(crate) fn the_clock_moves_it() -> Outcome {
     }
     block_on(async {
         let root = tempfile::tempdir()?;
-        let (cluster, clock, _) = start(root.path(), true).await?;
+        let (cluster, clock, _) = start(root.path(), true, None).await?;
         let name = PodName::new("shop", "app");
         cluster.create_pod(pod("app", "api")?, None).await?;
         let old = cluster.read_token(&name, AUDIENCE).await?;
@@ -301,13 +353,53 @@ pub(crate) fn the_clock_moves_it() -> Outcome {
         clock.advance(Duration::from_secs(20 * 3600)).await?;
         println!("advance      {:.2} s", began.elapsed().as_secs_f64());
         while cluster.read_token(&name, AUDIENCE).await? == old {
-            check(began.elapsed() < Duration::from_secs(90), "the token is renewed")?;
+            check(
+                began.elapsed() < Duration::from_secs(90),
+                "the token is renewed",
+            )?;
             tokio::task::yield_now().await;
         }
         println!("new token    {:.2} s", began.elapsed().as_secs_f64());
         let output = cluster.exec(&name, Program::new(["date", "+%s"])).await?;
         let inside: i64 = output.stdout_text().trim().parse()?;
         check(inside.abs_diff(clock.now().as_second()) < 60, inside)?;
+        cluster.teardown().await?;
+        Ok(())
+    })?
+}
+
+/// Amazon's own agent, where `EMU_REAL_AGENT` names its binary, as a DaemonSet.
+pub(crate) fn the_real_agent_answers() -> Outcome {
+    let Some(binary) = std::env::var_os("EMU_REAL_AGENT") else {
+        eprintln!("skipped: EMU_REAL_AGENT names no agent");
+        return Ok(());
+    };
+    block_on(async {
+        let root = tempfile::tempdir()?;
+        let (cluster, _, journal) = start(root.path(), false, Some(binary.into())).await?;
+        let name = PodName::new("shop", "app");
+        cluster.create_pod(pod("app", "api")?, None).await?;
+        let answer = credentials(&cluster, &name, 10).await?;
+        check(
+            answer.status == 200 && answer.text().contains("ASIAPOD"),
+            &answer,
+        )?;
+        let node = cluster.nodes().await?.remove(0);
+        let eks_auth = FaultPlace::AgentToEksAuth(node.clone());
+        let lost = NetworkFault::always(NetworkFaultKind::Refuse);
+        cluster.set_fault(eks_auth.clone(), Some(lost)).await?;
+        cluster.agent(&node, AgentAction::Restart).await?;
+        let answer = credentials(&cluster, &name, 30).await?;
+        check(answer.status == 500, &answer)?;
+        cluster.set_fault(eks_auth, None).await?;
+        cluster.agent(&node, AgentAction::Stop).await?;
+        let refused = credentials(&cluster, &name, 2).await;
+        check(refused.is_err(), "no agent")?;
+        let started = |e: &Event| matches!(e, Event::AgentStarted { kind, .. } if kind == "real");
+        check(
+            journal.since(0).iter().any(|e| started(&e.event)),
+            "started",
+        )?;
         cluster.teardown().await?;
         Ok(())
     })?

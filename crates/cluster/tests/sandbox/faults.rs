@@ -32,7 +32,10 @@ async fn refused_swallowed_reset_answered_and_well_again() {
     sandbox.create_pod(pod("api-0", "api"), None).await.unwrap();
     let place = || FaultPlace::PodToAgent(name("api-0"));
     let put = async |what: Option<NetworkFaultKind>| {
-        sandbox.set_fault(place(), what.map(NetworkFault::always)).await.unwrap();
+        sandbox
+            .set_fault(place(), what.map(NetworkFault::always))
+            .await
+            .unwrap();
     };
     assert_eq!(get(&sandbox).await.unwrap().status, 404);
     for round in 0..2 {
@@ -46,7 +49,10 @@ async fn refused_swallowed_reset_answered_and_well_again() {
         assert_eq!(get(&sandbox).await.unwrap().status, 404, "{round}");
     }
     put(Some(NetworkFaultKind::Reset)).await;
-    assert_eq!(get(&sandbox).await.unwrap_err().kind(), io::ErrorKind::ConnectionReset);
+    assert_eq!(
+        get(&sandbox).await.unwrap_err().kind(),
+        io::ErrorKind::ConnectionReset
+    );
     put(Some(NetworkFaultKind::Answer {
         status: 503,
         body: "<html>proxy</html>".into(),
@@ -54,17 +60,25 @@ async fn refused_swallowed_reset_answered_and_well_again() {
     }))
     .await;
     let answer = get(&sandbox).await.unwrap();
-    assert_eq!((answer.status, answer.text().as_str()), (503, "<html>proxy</html>"));
+    assert_eq!(
+        (answer.status, answer.text().as_str()),
+        (503, "<html>proxy</html>")
+    );
     put(Some(NetworkFaultKind::LoseAnswer)).await;
     assert!(get(&sandbox).await.is_err());
     put(Some(NetworkFaultKind::Truncate(20))).await;
-    assert_eq!(get(&sandbox).await.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+    assert_eq!(
+        get(&sandbox).await.unwrap_err().kind(),
+        io::ErrorKind::UnexpectedEof
+    );
     // An hour of latency passes when the clock is moved by an hour.
     put(Some(NetworkFaultKind::Latency(Span::seconds(3_600)))).await;
     let last = journal.last();
     let slow = get(&sandbox);
     let hour = async {
-        let struck = journal.wait(last, Duration::from_secs(5), |e| matches!(e.event, Event::FaultInjected { .. }));
+        let struck = journal.wait(last, Duration::from_secs(5), |e| {
+            matches!(e.event, Event::FaultInjected { .. })
+        });
         assert!(struck.await.is_some());
         clock.advance(Duration::from_secs(3_601)).await.unwrap();
     };
@@ -93,11 +107,17 @@ async fn an_agent_that_is_absent_stopped_or_dead_refuses() {
     let sandbox = start(config).await;
     let refused = async |node: &str, wanted: bool| {
         let _ = sandbox.delete_pod(&name("api-0")).await;
-        sandbox.create_pod(pod("api-0", "api"), Some(node)).await.unwrap();
+        sandbox
+            .create_pod(pod("api-0", "api"), Some(node))
+            .await
+            .unwrap();
         let got = get(&sandbox).await;
         match got {
             Ok(response) => assert!(!wanted, "{node}: {}", response.status),
-            Err(e) => assert!(wanted && e.kind() == io::ErrorKind::ConnectionRefused, "{node}: {e}"),
+            Err(e) => assert!(
+                wanted && e.kind() == io::ErrorKind::ConnectionRefused,
+                "{node}: {e}"
+            ),
         }
     };
     refused("node-1", false).await;
@@ -106,13 +126,26 @@ async fn an_agent_that_is_absent_stopped_or_dead_refuses() {
     // The real agent's last words: catalogue D3.
     let words = "listen tcp [fd00:ec2::23]:80: bind: cannot assign requested address";
     let state = sandbox.agent_state("no-ipv6").await.unwrap();
-    assert!(matches!(&state, AgentState::Crashed(w) if w.contains(words)), "{state:?}");
-    assert!(journal.since(0).iter().any(|e| matches!(&e.event, Event::AgentStopped { reason, .. } if reason.contains(words))));
-    assert_eq!(sandbox.agent_state("bare").await.unwrap(), AgentState::Absent);
+    assert!(
+        matches!(&state, AgentState::Crashed(w) if w.contains(words)),
+        "{state:?}"
+    );
+    assert!(
+        journal.since(0).iter().any(
+            |e| matches!(&e.event, Event::AgentStopped { reason, .. } if reason.contains(words))
+        )
+    );
+    assert_eq!(
+        sandbox.agent_state("bare").await.unwrap(),
+        AgentState::Absent
+    );
     // Stopped and started under a pod that stays.
     refused("node-1", false).await;
     sandbox.agent("node-1", AgentAction::Stop).await.unwrap();
-    assert_eq!(get(&sandbox).await.unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
+    assert_eq!(
+        get(&sandbox).await.unwrap_err().kind(),
+        io::ErrorKind::ConnectionRefused
+    );
     sandbox.agent("node-1", AgentAction::Start).await.unwrap();
     assert_eq!(get(&sandbox).await.unwrap().status, 404);
     sandbox.agent("node-1", AgentAction::Restart).await.unwrap();

@@ -1,5 +1,6 @@
 //! The sandbox: true addresses, true paths, nothing left behind.
 
+mod clock;
 mod faults;
 mod places;
 mod tokens;

@@ -39,7 +39,13 @@ async fn a_program_finds_everything_at_its_true_place() {
     assert_eq!(lines[0].split('.').count(), 3, "{text}");
     assert_eq!(
         &lines[1..],
-        ["200", "404", "GET /ping HTTP/1.1", "http://127.0.0.1:4566", "read-only"]
+        [
+            "200",
+            "404",
+            "GET /ping HTTP/1.1",
+            "http://127.0.0.1:4566",
+            "read-only"
+        ]
     );
     let started = journal
         .wait(0, Duration::from_secs(5), |e| {
@@ -73,11 +79,24 @@ async fn ipv6_is_there_only_on_nodes_that_have_it() {
         path: "/nowhere".into(),
         ..FetchRequest::default()
     };
-    sandbox.create_pod(pod("a", "api"), Some("node-1")).await.unwrap();
-    sandbox.create_pod(pod("b", "api"), Some("v4-only")).await.unwrap();
+    sandbox
+        .create_pod(pod("a", "api"), Some("node-1"))
+        .await
+        .unwrap();
+    sandbox
+        .create_pod(pod("b", "api"), Some("v4-only"))
+        .await
+        .unwrap();
     assert_eq!(sandbox.fetch(&name("a"), v6()).await.unwrap().status, 404);
-    let error = sandbox.fetch(&name("b"), v6()).await.unwrap_err().to_string();
-    assert!(error.contains("unreachable") || error.contains("Cannot assign"), "{error}");
+    let error = sandbox
+        .fetch(&name("b"), v6())
+        .await
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("unreachable") || error.contains("Cannot assign"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -85,7 +104,11 @@ async fn containers_see_their_own_mounts() {
     let sandbox = start(config().await).await;
     let mut pod = pod("api-0", "api");
     pod.metadata.annotations = Some(
-        [("eks.amazonaws.com/skip-containers".to_owned(), "sidecar".to_owned())].into(),
+        [(
+            "eks.amazonaws.com/skip-containers".to_owned(),
+            "sidecar".to_owned(),
+        )]
+        .into(),
     );
     let spec = pod.spec.as_mut().unwrap();
     let mut sidecar = spec.containers[0].clone();
@@ -94,7 +117,11 @@ async fn containers_see_their_own_mounts() {
     sandbox.create_pod(pod, None).await.unwrap();
     let look = |container: &str| Program {
         container: Some(container.into()),
-        ..Program::new(["sh", "-c", "test -n \"$AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE\" && cat $AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"])
+        ..Program::new([
+            "sh",
+            "-c",
+            "test -n \"$AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE\" && cat $AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+        ])
     };
     let app = sandbox.exec(&name("api-0"), look("app")).await.unwrap();
     assert!(app.success(), "{}", app.stderr_text());
@@ -116,30 +143,56 @@ async fn instance_metadata_is_as_far_away_as_its_hop_limit() {
     config.nodes[0].imds = Some(Imds::default());
     let mut near = config.nodes[0].clone();
     near.name = "near".into();
-    near.imds = Some(Imds { hop_limit: 1, ..Imds::default() });
+    near.imds = Some(Imds {
+        hop_limit: 1,
+        ..Imds::default()
+    });
     config.nodes.push(near);
     let sandbox = start(config).await;
-    sandbox.create_pod(pod("far", "other"), Some("node-1")).await.unwrap();
-    sandbox.create_pod(pod("near", "other"), Some("near")).await.unwrap();
-    let token = |limit| FetchRequest {
-        method: "PUT".into(),
-        target: Some("169.254.169.254:80".into()),
-        path: "/latest/api/token".into(),
-        timeout: limit,
-        ..FetchRequest::default()
-    }
-    .header("X-aws-ec2-metadata-token-ttl-seconds", "60");
-    let got = sandbox.fetch(&name("far"), token(Duration::from_secs(5))).await.unwrap();
+    sandbox
+        .create_pod(pod("far", "other"), Some("node-1"))
+        .await
+        .unwrap();
+    sandbox
+        .create_pod(pod("near", "other"), Some("near"))
+        .await
+        .unwrap();
+    let token = |limit| {
+        FetchRequest {
+            method: "PUT".into(),
+            target: Some("169.254.169.254:80".into()),
+            path: "/latest/api/token".into(),
+            timeout: limit,
+            ..FetchRequest::default()
+        }
+        .header("X-aws-ec2-metadata-token-ttl-seconds", "60")
+    };
+    let got = sandbox
+        .fetch(&name("far"), token(Duration::from_secs(5)))
+        .await
+        .unwrap();
     assert_eq!(got.status, 200);
     let role = FetchRequest {
         target: Some("169.254.169.254:80".into()),
         path: "/latest/meta-data/iam/security-credentials/".into(),
         ..FetchRequest::default()
     };
-    assert_eq!(sandbox.fetch(&name("far"), role.clone()).await.unwrap().status, 401);
+    assert_eq!(
+        sandbox
+            .fetch(&name("far"), role.clone())
+            .await
+            .unwrap()
+            .status,
+        401
+    );
     let with = role.header("X-aws-ec2-metadata-token", got.text());
-    assert_eq!(sandbox.fetch(&name("far"), with).await.unwrap().text(), "node-role");
-    let lost = sandbox.fetch(&name("near"), token(Duration::from_millis(200))).await;
+    assert_eq!(
+        sandbox.fetch(&name("far"), with).await.unwrap().text(),
+        "node-role"
+    );
+    let lost = sandbox
+        .fetch(&name("near"), token(Duration::from_millis(200)))
+        .await;
     assert!(lost.is_err());
 }
 
@@ -166,7 +219,12 @@ fn traces() -> (String, String, BTreeSet<String>, BTreeSet<String>) {
         .filter_map(|l| l.split_once(':'))
         .map(|(name, _)| name.to_owned())
         .collect();
-    (fs::read_to_string("/proc/self/mountinfo").unwrap(), interfaces, children, directories)
+    (
+        fs::read_to_string("/proc/self/mountinfo").unwrap(),
+        interfaces,
+        children,
+        directories,
+    )
 }
 
 /// Runs alone in a process of its own, so that what others do does not count.
@@ -175,14 +233,25 @@ fn traces() -> (String, String, BTreeSet<String>, BTreeSet<String>) {
 fn alone_nothing_is_left() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let before = traces();
-    assert!(fs::metadata("/run/secrets").is_err(), "the machine has the directory already");
+    assert!(
+        fs::metadata("/run/secrets").is_err(),
+        "the machine has the directory already"
+    );
     runtime.block_on(async {
         let sandbox = start(config().await).await;
         sandbox.create_pod(pod("api-0", "api"), None).await.unwrap();
-        let left = sh(&sandbox, "api-0", "sleep 1000 >/dev/null 2>&1 & setsid sleep 1001 >/dev/null 2>&1 & echo on").await;
+        let left = sh(
+            &sandbox,
+            "api-0",
+            "sleep 1000 >/dev/null 2>&1 & setsid sleep 1001 >/dev/null 2>&1 & echo on",
+        )
+        .await;
         assert_eq!(left.stdout_text(), "on\n");
         let mut running = sandbox
-            .start(&name("api-0"), Program::new(["sh", "-c", "echo ready; exec sleep 1002"]))
+            .start(
+                &name("api-0"),
+                Program::new(["sh", "-c", "echo ready; exec sleep 1002"]),
+            )
             .await
             .unwrap();
         while running.so_far().stdout.is_empty() {
@@ -212,7 +281,12 @@ fn alone(tests: &[&str], user: Option<u32>) -> Option<String> {
     let mut command = std::process::Command::new("/proc/self/exe");
     command
         .args(tests)
-        .args(["--exact", "--include-ignored", "--nocapture", "--test-threads=1"])
+        .args([
+            "--exact",
+            "--include-ignored",
+            "--nocapture",
+            "--test-threads=1",
+        ])
         .current_dir("/");
     let own = tempfile::tempdir().unwrap();
     let open = std::os::unix::fs::PermissionsExt::from_mode(0o777);
@@ -249,6 +323,7 @@ fn an_ordinary_user_has_it_all_too() {
         "places::containers_see_their_own_mounts",
         "places::instance_metadata_is_as_far_away_as_its_hop_limit",
         "faults::refused_swallowed_reset_answered_and_well_again",
+        "clock::programs_follow_the_clock",
         "tokens::a_token_is_renewed_at_80_percent_of_its_life",
     ];
     let Some(text) = alone(&tests, Some(65_534)) else {
@@ -263,7 +338,9 @@ fn an_ordinary_user_has_it_all_too() {
 #[tokio::test]
 async fn without_namespaces_variables_point_to_loopback() {
     let mut config = config().await;
-    config.isolation = Some(Isolation::Loopback { reason: "this test wants it so".into() });
+    config.isolation = Some(Isolation::Loopback {
+        reason: "this test wants it so".into(),
+    });
     let sandbox = start(config).await;
     sandbox.create_pod(pod("api-0", "api"), None).await.unwrap();
     assert!(!sandbox.capabilities().true_addresses);
@@ -272,15 +349,29 @@ async fn without_namespaces_variables_point_to_loopback() {
     assert!(uri.starts_with("http://127.0.0.1:"), "{uri}");
     let token = fs::read_to_string(&env["AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"]).unwrap();
     assert_eq!(token.split('.').count(), 3);
-    let nowhere = FetchRequest { path: "/nowhere".into(), ..FetchRequest::default() };
-    assert_eq!(sandbox.fetch(&name("api-0"), nowhere).await.unwrap().status, 404);
+    let nowhere = FetchRequest {
+        path: "/nowhere".into(),
+        ..FetchRequest::default()
+    };
+    assert_eq!(
+        sandbox.fetch(&name("api-0"), nowhere).await.unwrap().status,
+        404
+    );
     if has("curl") {
         // The agent refuses what is called by another name than its own: here nobody could know better.
         let script = "curl -sS -H \"Authorization: $(cat $AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE)\" $AWS_CONTAINER_CREDENTIALS_FULL_URI; \
                       curl -sS -H 'Host: localhost:1' $AWS_CONTAINER_CREDENTIALS_FULL_URI";
         let output = sh(&sandbox, "api-0", script).await.stdout_text();
-        assert!(output.contains("ASIAPOD") && output.contains("not localhost"), "{output}");
+        assert!(
+            output.contains("ASIAPOD") && output.contains("not localhost"),
+            "{output}"
+        );
     }
-    let output = sh(&sandbox, "api-0", "cat $AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE").await;
+    let output = sh(
+        &sandbox,
+        "api-0",
+        "cat $AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+    )
+    .await;
     assert_eq!(output.stdout_text(), token);
 }

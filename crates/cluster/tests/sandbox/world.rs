@@ -98,7 +98,10 @@ pub(crate) async fn config() -> SandboxConfig {
     let journal = Journal::new(clock.clone(), 10_000);
     let issuer = TokenIssuer::new("https://oidc.test/id/1", "kid", KEY, Ids::seeded(1)).unwrap();
     let feed = Feed::default();
-    feed.0.lock().unwrap().insert(ServiceAccountRef::new("shop", "api"));
+    feed.0
+        .lock()
+        .unwrap()
+        .insert(ServiceAccountRef::new("shop", "api"));
     SandboxConfig::new(
         "demo",
         clock,

@@ -51,7 +51,16 @@ mod tests {
 
     #[test]
     fn nothing_twice_and_nothing_private() {
-        let wanted = ["/usr", "/usr/local", "/", "/home/me/venv", "/tmp", "/home", "relative", "/none"];
+        let wanted = [
+            "/usr",
+            "/usr/local",
+            "/",
+            "/home/me/venv",
+            "/tmp",
+            "/home",
+            "relative",
+            "/none",
+        ];
         let chosen = choose(
             wanted.iter().map(PathBuf::from),
             Path::new("/home/me/run"),

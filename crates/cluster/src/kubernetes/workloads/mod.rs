@@ -106,7 +106,9 @@ impl Workloads {
             let mut namespace = Namespace::default();
             namespace.metadata.name = Some(name.to_owned());
             label(&mut namespace);
-            apply(&api, &namespace).await.map_err(other("make a namespace"))?;
+            apply(&api, &namespace)
+                .await
+                .map_err(other("make a namespace"))?;
         }
         // Pods are refused before it is there.
         super::pod::await_service_account(&self.client, name, "default")
@@ -120,7 +122,10 @@ impl Workloads {
     ///
     /// # Errors
     /// When the API server refuses.
-    pub async fn apply_service_account(&self, mut account: ServiceAccount) -> Result<ServiceAccount> {
+    pub async fn apply_service_account(
+        &self,
+        mut account: ServiceAccount,
+    ) -> Result<ServiceAccount> {
         let namespace = account.namespace().unwrap_or_else(|| "default".into());
         self.namespace(&namespace).await?;
         let meta = &mut account.metadata;

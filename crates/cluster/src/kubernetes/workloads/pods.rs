@@ -171,7 +171,8 @@ impl Workloads {
     /// When there is none.
     pub async fn delete_pod(&self, name: &PodName) -> Result<Pod> {
         let pod = self.pod(name).await?;
-        let now = DeleteParams::default().grace_period(0);
+        // With no grace at all the object would be gone before its programs are.
+        let now = DeleteParams::default().grace_period(1);
         self.pods(&name.namespace)
             .delete(&name.name, &now)
             .await

@@ -43,7 +43,11 @@ impl Workloads {
                 source: io::Error::new(io::ErrorKind::InvalidInput, "there is no command"),
             });
         }
-        let mark = format!("{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let mark = format!(
+            "{}-{}",
+            std::process::id(),
+            NEXT.fetch_add(1, Ordering::Relaxed)
+        );
         let command = self.command(&pod, &program, &mark);
         let mut params = AttachParams::default()
             .stdin(program.stdin != ProgramInput::Nothing)
@@ -116,7 +120,12 @@ impl Workloads {
                 }
                 words.push(format!("{MARK}={mark}"));
             }
-            words.extend(program.env.iter().map(|(name, value)| format!("{name}={value}")));
+            words.extend(
+                program
+                    .env
+                    .iter()
+                    .map(|(name, value)| format!("{name}={value}")),
+            );
         }
         words.extend(program.argv.iter().cloned());
         words
@@ -147,9 +156,9 @@ impl Follower {
                 let done = match program.stdin {
                     ProgramInput::Nothing => Ok(()),
                     ProgramInput::Bytes(bytes) => input.write_all(&bytes).await,
-                    ProgramInput::Inherited => {
-                        tokio::io::copy(&mut tokio::io::stdin(), &mut input).await.map(drop)
-                    }
+                    ProgramInput::Inherited => tokio::io::copy(&mut tokio::io::stdin(), &mut input)
+                        .await
+                        .map(drop),
                 };
                 // A program may end without reading its input.
                 let _ = done.and(input.shutdown().await);
@@ -220,7 +229,9 @@ fn exit_code(status: &Status) -> Option<i32> {
         return Some(0);
     }
     let causes = status.details.as_ref()?.causes.as_ref()?;
-    let cause = causes.iter().find(|c| c.reason.as_deref() == Some("ExitCode"))?;
+    let cause = causes
+        .iter()
+        .find(|c| c.reason.as_deref() == Some("ExitCode"))?;
     cause.message.as_deref()?.parse().ok()
 }
 

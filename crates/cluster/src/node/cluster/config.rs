@@ -6,7 +6,7 @@ use emu_core::{AssociationFeed, Clock, Ids, Journal, settings::AgentSettings};
 
 use crate::{
     node::Config,
-    sandbox::{AgentKind, Emulator, NodeCredentials},
+    sandbox::{AgentKind, Emulator, Imds, NodeCredentials},
 };
 
 /// What a node cluster is made of. [`ClusterConfig::new`] gives one with the twin.
@@ -38,6 +38,8 @@ pub struct ClusterConfig {
     pub agent_kind: AgentKind,
     /// Who gives the node its credentials.
     pub node_credentials: Arc<dyn NodeCredentials>,
+    /// Its instance metadata service.
+    pub imds: Imds,
     /// Folders of this machine that pods without an image see; found out if absent.
     pub program_folders: Option<Vec<PathBuf>>,
     /// The whole node follows the clock when it is moved, where the system allows it.
@@ -69,6 +71,7 @@ impl ClusterConfig {
             agent: AgentSettings::default(),
             agent_kind: AgentKind::Twin,
             node_credentials,
+            imds: Imds::default(),
             program_folders: None,
             virtual_time: false,
         }

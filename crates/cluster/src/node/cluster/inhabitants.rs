@@ -73,7 +73,8 @@ impl Inhabitants {
             .and_then(|ip| ip.parse().ok())
             // Pods on the node's network share its address.
             .filter(|_| !host);
-        self.lock().insert(reference.uid.clone(), (reference, address));
+        self.lock()
+            .insert(reference.uid.clone(), (reference, address));
     }
 
     fn forget(&self, pod: &Pod) -> Option<PodRef> {

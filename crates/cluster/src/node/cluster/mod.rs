@@ -2,10 +2,13 @@
 //! the twin run in this process and are found inside the node.
 
 mod barrier;
+mod clock;
 mod config;
 mod doors;
 mod inhabitants;
+mod metadata;
 mod processes;
+mod real;
 mod tokens;
 mod twin;
 mod webhook;
@@ -25,9 +28,11 @@ use tokio::io::AsyncWriteExt;
 pub use self::config::ClusterConfig;
 use self::{
     barrier::Barrier,
+    clock::NodeClock,
     doors::{Door, pass_on},
     inhabitants::Inhabitants,
-    twin::Agent,
+    real::Real,
+    twin::OnNode,
     webhook::Webhook,
 };
 use super::{Node, launch::Virtual, netns::Inside};
@@ -44,8 +49,8 @@ use crate::{
         AgentKind,
         faults::Faults,
         fetch::{head, target},
+        gate::Gate,
         http1,
-        virtual_time::Groups,
     },
     token::{IssuedToken, TokenFault},
 };
@@ -67,9 +72,25 @@ struct World {
     /// One start or stop of the agent at a time.
     turn: tokio::sync::Mutex<()>,
     webhook: Mutex<Option<Arc<Webhook>>>,
-    emulator: Mutex<Vec<Door>>,
+    /// Listeners inside the node: the emulator's, the instance metadata's.
+    open: Mutex<Vec<Door>>,
     watch: Mutex<Option<tokio::task::AbortHandle>>,
-    virtual_time: Option<Groups>,
+    virtual_time: Option<NodeClock>,
+}
+
+/// The agent that runs.
+enum Agent {
+    Twin(OnNode),
+    Real(Real),
+}
+
+impl Agent {
+    fn upstream(&self) -> &Gate {
+        match self {
+            Self::Twin(twin) => &twin.upstream,
+            Self::Real(real) => &real.upstream,
+        }
+    }
 }
 
 impl Drop for World {
@@ -91,20 +112,22 @@ impl NodeCluster {
     /// When the node cannot run here, or something does not come up.
     pub async fn start(mut config: ClusterConfig) -> Result<Self> {
         let virtual_time = match config.virtual_time && emu_vtime::supported().is_ok() {
-            true => Some(Groups::new(config.clock.clone())),
+            true => Some(
+                tokio::task::block_in_place(|| NodeClock::new(&config.clock))
+                    .map_err(ClusterError::system("put the node under virtual time"))?,
+            ),
             false => None,
         };
-        if let Some(groups) = &virtual_time {
-            let group = tokio::task::block_in_place(|| groups.group(0))
-                .map_err(ClusterError::system("put the node under virtual time"))?;
-            config.node.launcher = Arc::new(Virtual(group));
+        if let Some(clock) = &virtual_time {
+            config.node.launcher = Arc::new(Virtual(Arc::clone(&clock.group)));
         }
-        let node = Node::start(config.node.clone())
-            .await
-            .map_err(|e| ClusterError::Kubernetes {
-                what: "could not start the node".into(),
-                message: e.to_string(),
-            })?;
+        let node =
+            Node::start(config.node.clone())
+                .await
+                .map_err(|e| ClusterError::Kubernetes {
+                    what: "could not start the node".into(),
+                    message: e.to_string(),
+                })?;
         let folders = match &config.program_folders {
             Some(folders) => folders.clone(),
             None => program_folders(node.run_dir()),
@@ -133,7 +156,7 @@ impl NodeCluster {
             }),
             turn: tokio::sync::Mutex::default(),
             webhook: Mutex::default(),
-            emulator: Mutex::default(),
+            open: Mutex::default(),
             watch: Mutex::default(),
             virtual_time,
             config,
@@ -146,6 +169,9 @@ impl NodeCluster {
         });
         world.follow_pods();
         world.open_emulator()?;
+        let metadata = metadata::open(&world)
+            .map_err(ClusterError::system("open the node's instance metadata"))?;
+        lock(&world.open).push(metadata);
         let webhook = Webhook::start(&world.node, &world.config).await?;
         *lock(&world.webhook) = Some(Arc::new(webhook));
         if world.config.agent_kind != AgentKind::Absent {
@@ -185,9 +211,9 @@ impl World {
         let world = Arc::downgrade(self);
         let gone = move |pod: &PodRef| {
             if let Some(world) = world.upgrade()
-                && let Some(agent) = &*lock(&world.agent)
+                && let Some(Agent::Twin(twin)) = &*lock(&world.agent)
             {
-                agent.forget(pod);
+                twin.forget(pod);
             }
         };
         let following = Arc::clone(&self.inhabitants).follow(
@@ -223,7 +249,7 @@ impl World {
                 .map_err(ClusterError::system(format!(
                     "listen at {address} inside the node"
                 )))?;
-            lock(&self.emulator).push(door);
+            lock(&self.open).push(door);
         }
         Ok(())
     }
@@ -234,28 +260,30 @@ impl World {
             return Ok(());
         }
         let agent = match &self.config.agent_kind {
-            AgentKind::Twin => Agent::start(self)?,
+            AgentKind::Twin => Agent::Twin(OnNode::start(self)?),
+            AgentKind::Real(binary) => Agent::Real(Real::start(self, binary).await?),
             AgentKind::Absent => return Err(self.agent_failed("the node has none")),
-            AgentKind::Real(_) => {
-                return Err(self.agent_failed("Amazon's agent is not run on this kind yet"));
-            }
         };
         *lock(&self.agent) = Some(agent);
         *lock(&self.state) = AgentState::Running;
         Ok(())
     }
 
-    async fn stop_agent(&self) {
+    async fn stop_agent(&self) -> Result<()> {
         let _turn = self.turn.lock().await;
         let agent = lock(&self.agent).take();
         if let Some(agent) = agent {
             *lock(&self.state) = AgentState::Stopped;
-            agent.stop().await;
+            match agent {
+                Agent::Twin(twin) => twin.stop().await,
+                Agent::Real(real) => real.stop(self).await?,
+            }
             self.config.journal.record(Event::AgentStopped {
                 node: self.node.config().name.clone(),
                 reason: "stopped".into(),
             });
         }
+        Ok(())
     }
 
     fn agent_ended(&self, state: AgentState) {
@@ -307,7 +335,9 @@ impl World {
         };
         let message = http1::read(&mut stream, &mut Vec::new(), kind)
             .await?
-            .ok_or_else(|| io::Error::new(io::ErrorKind::UnexpectedEof, "it closed the connection"))?;
+            .ok_or_else(|| {
+                io::Error::new(io::ErrorKind::UnexpectedEof, "it closed the connection")
+            })?;
         let status = message
             .status()
             .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "it does not speak HTTP"))?;
@@ -318,7 +348,12 @@ impl World {
         })
     }
 
-    fn set_fault(&self, place: FaultPlace, fault: Option<NetworkFault>, pod: Option<&Pod>) -> io::Result<()> {
+    fn set_fault(
+        &self,
+        place: FaultPlace,
+        fault: Option<NetworkFault>,
+        pod: Option<&Pod>,
+    ) -> io::Result<()> {
         if !matches!(place, FaultPlace::AgentToEksAuth(_)) {
             let source = pod
                 .and_then(|pod| pod.status.as_ref())
@@ -330,7 +365,7 @@ impl World {
         if let Some(agent) = &*lock(&self.agent) {
             let name = self.node.config().name.clone();
             agent
-                .upstream
+                .upstream()
                 .set(self.faults.door(&[FaultPlace::AgentToEksAuth(name)]))?;
         }
         Ok(())
@@ -356,7 +391,7 @@ impl Cluster for NodeCluster {
             users: true,
             agent_control: true,
             local_programs: true,
-            imds: false,
+            imds: true,
         }
     }
 
@@ -416,7 +451,10 @@ impl Cluster for NodeCluster {
             }
         }
         let workloads = &self.world.workloads;
-        workloads.await_running(name, restarts + killed).await.map(drop)
+        workloads
+            .await_running(name, restarts + killed)
+            .await
+            .map(drop)
     }
 
     async fn recreate_pod(&self, pod: &PodName) -> Result<Pod> {
@@ -456,7 +494,7 @@ impl Cluster for NodeCluster {
     async fn agent(&self, node: &str, action: AgentAction) -> Result<()> {
         self.world.check_node(node)?;
         if action != AgentAction::Start {
-            self.world.stop_agent().await;
+            self.world.stop_agent().await?;
         }
         if action != AgentAction::Stop {
             self.world.start_agent().await?;
@@ -493,6 +531,16 @@ impl Cluster for NodeCluster {
                 None
             }
         };
+        if let Some(fault) = &fault
+            && matches!(self.world.config.agent_kind, AgentKind::Real(_))
+            && !matches!(place, FaultPlace::AgentToEksAuth(_))
+            && barrier::target(fault).is_none()
+        {
+            return Err(self.unsupported(
+                "disturb only some connections to the real agent",
+                "pods reach it directly, and a packet filter refuses or drops them all",
+            ));
+        }
         tokio::task::block_in_place(|| self.world.set_fault(place, fault, pod.as_ref()))
             .map_err(ClusterError::system("put a fault on the network"))
     }
@@ -514,9 +562,11 @@ impl Cluster for NodeCluster {
     }
 
     async fn teardown(&self) -> Result<()> {
-        self.world.stop_agent().await;
+        // The real agent goes with its node.
+        drop(lock(&self.world.agent).take());
+        *lock(&self.world.state) = AgentState::Stopped;
         drop(lock(&self.world.webhook).take());
-        lock(&self.world.emulator).clear();
+        lock(&self.world.open).clear();
         if let Some(watch) = lock(&self.world.watch).take() {
             watch.abort();
         }

@@ -37,7 +37,10 @@ pub(super) fn end_marked(node: &str, mark: &str) {
             continue;
         }
         let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-        if environment.split(|b| *b == 0).any(|v| v == wanted.as_bytes()) {
+        if environment
+            .split(|b| *b == 0)
+            .any(|v| v == wanted.as_bytes())
+        {
             let _ = nix::sys::signal::kill(
                 nix::unistd::Pid::from_raw(pid),
                 nix::sys::signal::Signal::SIGKILL,

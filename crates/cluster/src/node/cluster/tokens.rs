@@ -37,7 +37,10 @@ pub(super) fn places(pod: &Pod) -> Vec<TokenPlace> {
             let mounted = spec.containers.iter().find_map(|container| {
                 let mounts = container.volume_mounts.iter().flatten();
                 let mount = mounts.into_iter().find(|m| m.name == volume.name)?;
-                Some((container.name.clone(), Path::new(&mount.mount_path).join(&token.path)))
+                Some((
+                    container.name.clone(),
+                    Path::new(&mount.mount_path).join(&token.path),
+                ))
             });
             if let Some((container, file)) = mounted {
                 found.push((audience.clone(), container, file));
@@ -51,7 +54,10 @@ pub(super) fn places(pod: &Pod) -> Vec<TokenPlace> {
 fn container_id<'a>(pod: &'a Pod, container: &str) -> Option<&'a str> {
     let statuses = pod.status.as_ref()?.container_statuses.as_ref()?;
     let status = statuses.iter().find(|s| s.name == container)?;
-    status.container_id.as_deref()?.strip_prefix("containerd://")
+    status
+        .container_id
+        .as_deref()?
+        .strip_prefix("containerd://")
 }
 
 impl World {
@@ -64,7 +70,10 @@ impl World {
     }
 
     fn record(&self, pod: &Pod, place: &TokenPlace, rotation: bool) {
-        let token = self.read(pod, place).ok().and_then(|token| issued(token).ok());
+        let token = self
+            .read(pod, place)
+            .ok()
+            .and_then(|token| issued(token).ok());
         if let Some(token) = token {
             self.config.journal.record(Event::TokenIssued {
                 pod: self.workloads.reference(pod),

@@ -4,6 +4,7 @@ use std::{
     collections::HashMap,
     io,
     net::{Ipv4Addr, SocketAddr, TcpListener},
+    os::fd::OwnedFd,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -17,7 +18,7 @@ use tokio::net::TcpStream;
 
 use super::{World, doors::Door};
 use crate::{
-    cluster::{AgentState, ClusterError, Result},
+    cluster::{AgentState, Result},
     fault::FaultPlace,
     kubernetes::token::jwks,
     node::address::{AGENT_IPV4, AGENT_IPV6},
@@ -29,14 +30,14 @@ use crate::{
 };
 
 /// A running twin; dropping it stops it.
-pub(super) struct Agent {
+pub(super) struct OnNode {
     pub(super) upstream: Gate,
     doors: Vec<Door>,
     ways: Arc<Ways>,
     watch: tokio::task::AbortHandle,
 }
 
-impl Drop for Agent {
+impl Drop for OnNode {
     fn drop(&mut self) {
         self.watch.abort();
         self.doors.clear();
@@ -88,30 +89,13 @@ impl Target for To {
     }
 }
 
-impl Agent {
+impl OnNode {
     pub(super) fn start(world: &Arc<World>) -> Result<Self> {
-        let failed = |message: String| ClusterError::Agent {
-            node: world.node.config().name.clone(),
-            message,
-        };
+        let failed = |message: String| world.agent_failed(&message);
         let config = &world.config;
         let name = world.node.config().name.clone();
-        let upstream = Gate::new(loopback_socket().map_err(|e| failed(e.to_string()))?, {
-            let route = Arc::new(Route {
-                places: vec![FaultPlace::AgentToEksAuth(name.clone())],
-                faults: Arc::clone(&world.faults),
-                clock: config.clock.clone(),
-            });
-            let address = config.emulator.address;
-            Arc::new(move |stream| {
-                let route = Arc::clone(&route);
-                tokio::spawn(async move { route.carry(stream, &To(address)).await });
-            })
-        })
-        .map_err(|e| failed(e.to_string()))?;
-        upstream
-            .set(world.faults.door(&[FaultPlace::AgentToEksAuth(name.clone())]))
-            .map_err(|e| failed(e.to_string()))?;
+        let socket = loopback_socket().map_err(|e| failed(e.to_string()))?;
+        let upstream = upstream(world, socket)?;
         let endpoint = Endpoint::Environment(format!("http://{}", upstream.address()));
         let credentials = Arc::new(Keys {
             node: name.clone(),
@@ -163,6 +147,28 @@ impl Agent {
     pub(super) fn forget(&self, pod: &PodRef) {
         self.ways.forget(pod);
     }
+}
+
+/// The agent's way to the emulator, from a bound socket, as open as the faults let it be.
+pub(super) fn upstream(world: &Arc<World>, socket: OwnedFd) -> Result<Gate> {
+    let places = vec![FaultPlace::AgentToEksAuth(world.node.config().name.clone())];
+    let door = world.faults.door(&places);
+    let route = Arc::new(Route {
+        places,
+        faults: Arc::clone(&world.faults),
+        clock: world.config.clock.clone(),
+    });
+    let address = world.config.emulator.address;
+    let serve = move |stream| {
+        let route = Arc::clone(&route);
+        tokio::spawn(async move { route.carry(stream, &To(address)).await });
+    };
+    let open = || {
+        let gate = Gate::new(socket, Arc::new(serve))?;
+        gate.set(door)?;
+        Ok::<_, io::Error>(gate)
+    };
+    open().map_err(|e| world.agent_failed(&e.to_string()))
 }
 
 fn open(

@@ -6,10 +6,10 @@ use std::{
     time::Duration,
 };
 
-use emu_webhook::{AccountDefaults, FeedIdentities, MutationSettings, Mutator, Server, ServiceAccounts};
-use k8s_openapi::api::{
-    admissionregistration::v1::MutatingWebhookConfiguration, core::v1::Pod,
+use emu_webhook::{
+    AccountDefaults, FeedIdentities, MutationSettings, Mutator, Server, ServiceAccounts,
 };
+use k8s_openapi::api::{admissionregistration::v1::MutatingWebhookConfiguration, core::v1::Pod};
 use kube::{
     Api, Client,
     api::{DeleteParams, PostParams},
@@ -95,7 +95,8 @@ impl Webhook {
             synced,
         );
         let accounts = tokio::spawn(following).abort_handle();
-        let registration = Registration::new(format!("https://{INSIDE}/mutate"), authority).object();
+        let registration =
+            Registration::new(format!("https://{INSIDE}/mutate"), authority).object();
         let webhook = Self {
             way,
             registration,
@@ -141,7 +142,10 @@ impl Webhook {
     /// Makes it fail, or work again.
     pub(super) async fn set_fault(&self, fault: Option<&WebhookFault>) -> Result<()> {
         let what = fault.map(|f| f.what);
-        let absent = matches!(what, Some(WebhookFaultKind::Skip | WebhookFaultKind::Absent));
+        let absent = matches!(
+            what,
+            Some(WebhookFaultKind::Skip | WebhookFaultKind::Absent)
+        );
         let api: Api<MutatingWebhookConfiguration> = Api::all(self.client.clone());
         self.way.disturb(match what {
             Some(WebhookFaultKind::Timeout) => LinkFault::Drop,

@@ -1,7 +1,9 @@
 //! Starting a program inside a space.
 #![allow(unsafe_code)]
 
-use std::{ffi::CString, io, os::unix::process::CommandExt, path::Path, process::Command, sync::Arc};
+use std::{
+    ffi::CString, io, os::unix::process::CommandExt, path::Path, process::Command, sync::Arc,
+};
 
 use super::{Space, mounts::c_path};
 

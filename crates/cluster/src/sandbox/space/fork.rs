@@ -74,11 +74,7 @@ fn receive(socket: &UnixStream) -> io::Result<(Report, Vec<OwnedFd>)> {
         message.msg_control = buffer.0.as_mut_ptr().cast();
         message.msg_controllen = buffer.0.len() as _;
         let got = loop {
-            let got = libc::recvmsg(
-                socket.as_raw_fd(),
-                &raw mut message,
-                libc::MSG_CMSG_CLOEXEC,
-            );
+            let got = libc::recvmsg(socket.as_raw_fd(), &raw mut message, libc::MSG_CMSG_CLOEXEC);
             let error = io::Error::last_os_error();
             if got >= 0 || error.kind() != io::ErrorKind::Interrupted {
                 break got;
@@ -90,8 +86,7 @@ fn receive(socket: &UnixStream) -> io::Result<(Report, Vec<OwnedFd>)> {
         let mut fds = Vec::new();
         let mut header = libc::CMSG_FIRSTHDR(&raw const message);
         while !header.is_null() {
-            if (*header).cmsg_level == libc::SOL_SOCKET && (*header).cmsg_type == libc::SCM_RIGHTS
-            {
+            if (*header).cmsg_level == libc::SOL_SOCKET && (*header).cmsg_type == libc::SCM_RIGHTS {
                 let bytes = (*header).cmsg_len as usize - libc::CMSG_LEN(0) as usize;
                 let data = libc::CMSG_DATA(header).cast::<RawFd>();
                 for i in 0..bytes / size_of::<RawFd>() {

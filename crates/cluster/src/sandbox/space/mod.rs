@@ -194,6 +194,17 @@ impl Space {
         steps
     }
 
+    /// The files by which this process holds it, in the order in which they are entered.
+    pub(crate) fn files(&self) -> Vec<std::path::PathBuf> {
+        let (user, net, mount) = self.raw();
+        let process = std::process::id();
+        [user, Some(net), mount]
+            .into_iter()
+            .flatten()
+            .map(|fd| format!("/proc/{process}/fd/{fd}").into())
+            .collect()
+    }
+
     fn raw(&self) -> (Option<RawFd>, RawFd, Option<RawFd>) {
         (
             self.user.as_ref().map(AsRawFd::as_raw_fd),

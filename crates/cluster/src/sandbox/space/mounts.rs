@@ -87,7 +87,10 @@ fn cover(directory: &Path, fd: RawFd, steps: &mut Vec<Step>) -> io::Result<()> {
         let at = c_path(&directory.join(entry.file_name()))?;
         if kind.is_symlink() {
             if let Ok(to) = fs::read_link(entry.path()) {
-                steps.push(Step::Link { to: c_path(&to)?, at });
+                steps.push(Step::Link {
+                    to: c_path(&to)?,
+                    at,
+                });
             }
             continue;
         }

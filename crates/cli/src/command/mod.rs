@@ -1,0 +1,39 @@
+//! The commands. One file each.
+
+pub(crate) mod agent;
+pub(crate) mod clock;
+pub(crate) mod completions;
+pub(crate) mod doctor;
+pub(crate) mod down;
+pub(crate) mod env;
+pub(crate) mod exec;
+pub(crate) mod journal;
+pub(crate) mod kubernetes;
+pub(crate) mod pause;
+pub(crate) mod probe;
+pub(crate) mod run;
+pub(crate) mod schema;
+pub(crate) mod up;
+pub(crate) mod webhook;
+
+use emu_core::Settings;
+use emu_scenario::world::WorldOptions;
+
+use crate::args::WorldArgs;
+
+/// Options of a world, from the arguments.
+fn world_options(args: &WorldArgs) -> WorldOptions {
+    WorldOptions {
+        kind: args.cluster.kind,
+        context: args.cluster.context.clone(),
+        agent: args.agent.clone(),
+        settings: Settings {
+            account: args.account.clone(),
+            region: args.region.clone(),
+            ..Settings::default()
+        },
+        seed: args.seed,
+        program: std::env::current_exe().ok(),
+        ..WorldOptions::default()
+    }
+}

@@ -1,0 +1,216 @@
+//! `emu up`.
+
+use std::{collections::BTreeSet, process::ExitCode, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use emu_core::{Event, Journal};
+use emu_scenario::{given::Given, load::read_file, world::World};
+use futures::{FutureExt as _, future::BoxFuture};
+use http::{Method, Request, Response, StatusCode};
+use miette::miette;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::{
+    io::unix::AsyncFd,
+    signal::unix::{SignalKind, signal},
+    sync::Mutex,
+};
+
+use super::world_options;
+use crate::{args::UpArgs, output};
+
+type Shared = Arc<Mutex<World>>;
+
+/// Stays up until Ctrl-C.
+pub(crate) async fn run(args: &UpArgs) -> miette::Result<ExitCode> {
+    let mut options = world_options(&args.world);
+    options.address = Some(args.addr);
+    options.settings.lenient_roles = args.lenient_roles;
+    let given = match &args.file {
+        Some(file) => read_file(file)
+            .map_err(miette::Report::new)?
+            .scenario
+            .given
+            .clone(),
+        None => Given::default(),
+    };
+    let mut world = World::bare(&options, &given).map_err(|t| told(&t))?;
+    let gateway = world.gateway().clone();
+    let journal = world.journal().clone();
+    if args.file.is_some() {
+        world.start_clusters(&given).await.map_err(|t| told(&t))?;
+        world.establish(&given).await.map_err(|t| told(&t))?;
+    }
+    let address = world.address();
+    let played_on = world.played_on();
+    let known: BTreeSet<String> = world.clusters().map(|c| c.name().to_owned()).collect();
+    let shared: Shared = Arc::new(Mutex::new(world));
+    gateway.extend(extension(&shared));
+    gateway.on_reset(reset(&shared));
+    gateway.set_ready(true);
+    let follower = tokio::spawn(follow_clusters(Arc::clone(&shared), journal, known));
+    tell(args, address, &played_on);
+    let mut terminate = signal(SignalKind::terminate()).map_err(|e| miette!("signals: {e}"))?;
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+    follower.abort();
+    gateway.set_ready(false);
+    for cluster in shared.lock().await.clusters() {
+        // The rest is taken down when this process ends.
+        let _ = cluster.teardown().await;
+    }
+    gateway.stop(Duration::from_secs(2)).await;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn tell(args: &UpArgs, address: std::net::SocketAddr, played_on: &str) {
+    output::line(format_args!(
+        "emu {} on http://{address} ({played_on})",
+        env!("CARGO_PKG_VERSION")
+    ));
+    if !address.ip().is_loopback() {
+        output::line(format_args!(
+            "This address can be reached from other machines: everybody there has the administrator\u{2019}s key."
+        ));
+    }
+    let flag = if args.addr.port() == 4566 {
+        String::new()
+    } else {
+        format!(" --addr {address}")
+    };
+    output::line(format_args!(
+        "  eval \"$(emu env{flag})\"                    point AWS clients here"
+    ));
+    output::line(format_args!(
+        "  emu exec{flag} NAMESPACE/ACCOUNT -- CMD    run a program as a pod"
+    ));
+    output::line("Ready.");
+}
+
+fn told(trouble: &emu_scenario::run::Trouble) -> miette::Report {
+    match &trouble.help {
+        Some(help) => miette!(help = help.clone(), "{}", trouble.message),
+        None => miette!("{}", trouble.message),
+    }
+}
+
+/// Gives every cluster that EKS gets to know a place to run.
+async fn follow_clusters(world: Shared, journal: Journal, mut known: BTreeSet<String>) {
+    let mut written = journal.subscribe();
+    let mut seen = 0;
+    loop {
+        written.mark_unchanged();
+        for entry in journal.since(seen) {
+            seen = entry.seq;
+            match &entry.event {
+                Event::ClusterCreated { cluster, .. } if known.insert(cluster.clone()) => {
+                    if let Err(trouble) = run_cluster(&world, cluster).await {
+                        eprintln!("cluster {cluster}: {trouble}");
+                    }
+                }
+                Event::ClusterDeleted { cluster } => {
+                    known.remove(cluster);
+                    world.lock().await.forget_cluster(cluster).await;
+                }
+                _ => {}
+            }
+        }
+        if written.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn run_cluster(world: &Shared, name: &str) -> Result<(), emu_scenario::run::Trouble> {
+    let mut world = world.lock().await;
+    let found = world.cloud().eks.find(world.cloud(), name);
+    match found {
+        Some((key, _)) => world.run_cluster(key, &[]).await,
+        None => Ok(()),
+    }
+}
+
+fn reset(world: &Shared) -> emu_gateway::Reset {
+    let world = Arc::clone(world);
+    Arc::new(move || {
+        let world = Arc::clone(&world);
+        async move {
+            world.lock().await.forget_clusters().await;
+            Ok(())
+        }
+        .boxed()
+    })
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ExecRequest {
+    namespace: String,
+    service_account: String,
+    cluster: Option<String>,
+    process: i32,
+}
+
+fn extension(world: &Shared) -> emu_gateway::Extension {
+    let world = Arc::clone(world);
+    Arc::new(
+        move |request: Request<Bytes>| -> BoxFuture<'static, Option<Response<Bytes>>> {
+            let world = Arc::clone(&world);
+            async move {
+                if request.method() != Method::POST || request.uri().path() != "/_emu/exec" {
+                    return None;
+                }
+                Some(match exec(&world, request.body()).await {
+                    Ok(body) => answer(StatusCode::OK, &body),
+                    Err(message) => answer(StatusCode::BAD_REQUEST, &json!({ "message": message })),
+                })
+            }
+            .boxed()
+        },
+    )
+}
+
+async fn exec(world: &Shared, body: &[u8]) -> Result<Value, String> {
+    let request: ExecRequest = serde_json::from_slice(body).map_err(|e| e.to_string())?;
+    let process = rustix::process::Pid::from_raw(request.process)
+        .ok_or("no such process")
+        .and_then(|pid| {
+            rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::NONBLOCK)
+                .map_err(|_| "the process cannot be watched; is it on this machine?")
+        })
+        .map_err(str::to_owned)?;
+    let (pod, entrance) = world
+        .lock()
+        .await
+        .visit(
+            request.cluster.as_deref(),
+            &request.namespace,
+            &request.service_account,
+        )
+        .await
+        .map_err(|t| match t.help {
+            Some(help) => format!("{} ({help})", t.message),
+            None => t.message,
+        })?;
+    let (world, name) = (Arc::clone(world), pod.clone());
+    tokio::spawn(async move {
+        // A pidfd becomes readable when its process has ended.
+        if let Ok(watched) = AsyncFd::new(process) {
+            let _ = watched.readable().await;
+        }
+        world.lock().await.leave(&name).await;
+    });
+    Ok(json!({ "pod": pod, "entrance": entrance }))
+}
+
+fn answer(status: StatusCode, body: &Value) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from(body.to_string()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(
+        http::header::CONTENT_TYPE,
+        http::HeaderValue::from_static("application/json"),
+    );
+    response
+}

@@ -1,0 +1,141 @@
+//! A scenario while it is played.
+
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+
+use emu_cluster::PodName;
+
+use super::{Observation, Trouble};
+use crate::{
+    client::{ApiRequest, Keys, Outcome, PodClient, send_direct},
+    file::{CredentialSource, Located, Scenario},
+    given::ClientModel,
+    world::World,
+};
+
+/// The world a scenario plays in, and what has been seen so far.
+pub struct Play {
+    /// The scenario.
+    pub scenario: Arc<Scenario>,
+    /// The world.
+    pub world: World,
+    /// The folder the file lies in: programs run there.
+    pub folder: Option<PathBuf>,
+    /// What the named steps showed.
+    pub seen: BTreeMap<String, Observation>,
+    clients: BTreeMap<String, PodClient>,
+}
+
+impl Play {
+    /// A scenario about to begin.
+    pub fn new(scenario: Arc<Scenario>, world: World, folder: Option<PathBuf>) -> Self {
+        Self {
+            scenario,
+            world,
+            folder,
+            seen: BTreeMap::new(),
+            clients: BTreeMap::new(),
+        }
+    }
+
+    /// Calls an API as the usual client of a pod.
+    ///
+    /// # Errors
+    /// If there is no such pod, or nobody answers.
+    pub async fn call_as_pod(
+        &mut self,
+        pod: &Located<String>,
+        request: &ApiRequest,
+    ) -> Result<Observation, Trouble> {
+        let key = format!("pod {pod}");
+        if !self.clients.contains_key(&key) {
+            let client = self.client(pod, ClientModel::default())?;
+            self.clients.insert(key.clone(), client);
+        }
+        self.call(&key, request).await
+    }
+
+    /// Calls an API as a client of its own.
+    ///
+    /// # Errors
+    /// If there is no such client, or nobody answers.
+    pub async fn call_as_client(
+        &mut self,
+        name: &Located<String>,
+        request: &ApiRequest,
+    ) -> Result<Observation, Trouble> {
+        let key = format!("client {name}");
+        if !self.clients.contains_key(&key) {
+            let scenario = Arc::clone(&self.scenario);
+            let given = scenario
+                .given
+                .clients
+                .iter()
+                .find(|client| client.name.value == name.value)
+                .ok_or_else(|| {
+                    crate::world::unknown(
+                        "client",
+                        name,
+                        scenario.given.clients.iter().map(|c| c.name.as_str()),
+                    )
+                })?;
+            let client = self.client(&given.pod, given.model.clone())?;
+            self.clients.insert(key.clone(), client);
+        }
+        self.call(&key, request).await
+    }
+
+    /// Calls an API as the administrator of an account.
+    ///
+    /// # Errors
+    /// If there is no such account, or nobody answers.
+    pub async fn call_as_admin(
+        &mut self,
+        account: &Located<String>,
+        request: &ApiRequest,
+    ) -> Result<Observation, Trouble> {
+        let keys = self.world.admin_keys(account)?;
+        let answer = send_direct(
+            request,
+            &keys,
+            self.world.address(),
+            &self.world.settings().region,
+            self.world.now(),
+        )
+        .await?;
+        let Keys { access_key_id, .. } = keys;
+        Ok(Observation::call(&Outcome {
+            source: CredentialSource::Static,
+            access_key_id: Some(access_key_id),
+            answer: Some(answer),
+            agent: None,
+            failure: None,
+        }))
+    }
+
+    /// The processes of a pod ended, and with them what their clients knew.
+    pub fn forget_clients_of(&mut self, pod: &PodName) {
+        self.clients.retain(|_, client| client.pod() != pod);
+    }
+
+    fn client(&self, pod: &Located<String>, model: ClientModel) -> Result<PodClient, Trouble> {
+        let (cluster, pod) = self.world.pod(pod)?;
+        Ok(PodClient::new(
+            cluster,
+            pod,
+            model,
+            self.world.address_in_pods(),
+            self.world.settings().region.clone(),
+        ))
+    }
+
+    async fn call(&mut self, key: &str, request: &ApiRequest) -> Result<Observation, Trouble> {
+        let now = self.world.now();
+        match self.clients.get_mut(key) {
+            Some(client) => {
+                let outcome = client.call(request, now).await?;
+                Ok(Observation::call(&outcome).by(client.pod()))
+            }
+            None => Err(Trouble::new(format!("no {key}"))),
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! How a world is made.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use emu_agent::AgentChoice;
+use emu_cluster::ClusterKind;
+use emu_core::Settings;
+
+/// How a world is made; the default is a sandbox on a free port.
+#[derive(Clone, Debug)]
+pub struct WorldOptions {
+    /// Where the gateway listens; a free port of loopback if absent.
+    pub address: Option<SocketAddr>,
+    /// The port under which pods find the emulator.
+    pub port_in_pods: u16,
+    /// The kind of cluster.
+    pub kind: ClusterKind,
+    /// The context, for a cluster that is already there.
+    pub context: Option<String>,
+    /// Which agent nodes run.
+    pub agent: AgentChoice,
+    /// The knobs before a scenario turns them.
+    pub settings: Settings,
+    /// The seed of everything random; random itself if absent.
+    pub seed: Option<u64>,
+    /// Programs and real agents follow the clock.
+    pub virtual_time: bool,
+    /// The program `emu`, where it is not this process: for clusters that run it in containers.
+    pub program: Option<PathBuf>,
+}
+
+impl Default for WorldOptions {
+    fn default() -> Self {
+        Self {
+            address: None,
+            port_in_pods: 4566,
+            kind: ClusterKind::Sandbox,
+            context: None,
+            agent: AgentChoice::Auto,
+            settings: Settings::default(),
+            seed: None,
+            virtual_time: true,
+            program: None,
+        }
+    }
+}
