@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use emu_cluster::{Cluster as _, FetchRequest, PodName, Program, ProgramOutput, SharedCluster};
+use emu_cluster::{FetchRequest, PodName, Program, ProgramOutput, SharedCluster};
 use emu_core::{Timestamp, journal::MutationReason};
 use emu_scenario::{
     client::{PodClient, request},

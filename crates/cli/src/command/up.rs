@@ -8,10 +8,10 @@ use emu_scenario::{given::Given, load::read_file, world::World};
 use futures::{FutureExt as _, future::BoxFuture};
 use http::{Method, Request, Response, StatusCode};
 use miette::miette;
+use rustix::event::{PollFd, PollFlags};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::{
-    io::unix::AsyncFd,
     signal::unix::{SignalKind, signal},
     sync::Mutex,
 };
@@ -196,10 +196,14 @@ async fn exec(world: &Shared, body: &[u8]) -> Result<Value, String> {
         })?;
     let (world, name) = (Arc::clone(world), pod.clone());
     tokio::spawn(async move {
-        // A pidfd becomes readable when its process has ended.
-        if let Ok(watched) = AsyncFd::new(process) {
-            let _ = watched.readable().await;
-        }
+        // The thread ends with the visitor; nothing waits for it when we end first.
+        let (sender, ended) = tokio::sync::oneshot::channel();
+        std::thread::spawn(move || {
+            let mut watched = [PollFd::new(&process, PollFlags::IN)];
+            let _ = rustix::event::poll(&mut watched, None);
+            let _ = sender.send(());
+        });
+        let _ = ended.await;
         world.lock().await.leave(&name).await;
     });
     Ok(json!({ "pod": pod, "entrance": entrance }))

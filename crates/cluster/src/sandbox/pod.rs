@@ -272,7 +272,7 @@ impl PodRecord {
     }
 
     /// The files by which this process holds the pod's namespaces.
-    pub(super) fn namespace_files(&self) -> Vec<std::path::PathBuf> {
+    pub(super) fn namespace_files(&self) -> Vec<PathBuf> {
         self.space
             .as_ref()
             .map(|space| space.files())

@@ -262,7 +262,8 @@ impl Running for SandboxProgram {
     }
 
     async fn more(&mut self) {
-        if !*self.changes.borrow_and_update() {
+        // What came since the last call counts, so nothing is missed between a look and this.
+        if !*self.changes.borrow() {
             let _ = self.changes.changed().await;
         }
     }

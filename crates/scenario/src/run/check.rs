@@ -169,7 +169,8 @@ fn caller<'o>(
     if let Some(wanted) = expect.caller_lifetime {
         let seconds =
             caller.and_then(|c| Some(c.expires_at?.as_second() - c.issued_at?.as_second()));
-        if !seconds.is_some_and(|s| (s - wanted.get().as_secs() as i64).abs() <= 60) {
+        let off = seconds.map(|s| (s - wanted.get().as_secs() as i64).abs());
+        if off.is_none_or(|off| off > 60) {
             let found = seconds.map_or_else(
                 || NOTHING.to_owned(),
                 |s| emu_core::Span::seconds(s.max(0) as u64).to_string(),

@@ -183,7 +183,7 @@ impl World {
         let emulator = Emulator {
             address: self.address(),
             serve: Some(Arc::new(move |stream, pod| {
-                gateway.serve(stream, Some(pod))
+                gateway.serve(stream, Some(pod));
             })),
         };
         let mut config = SandboxConfig::new(

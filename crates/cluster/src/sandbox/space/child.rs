@@ -67,7 +67,7 @@ fn check(result: c_int) -> Result<c_int, c_int> {
 }
 
 fn take(step: &Step, made: &mut Made) -> Outcome {
-    // SAFETY (whole block): every pointer comes from a CString, a Vec or a local that outlives the call, with its true
+    // SAFETY: every pointer comes from a CString, a Vec or a local that outlives the call, with its true
     // length; descriptors are ours.
     unsafe {
         match step {
