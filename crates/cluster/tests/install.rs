@@ -192,7 +192,7 @@ async fn binaries_are_built_from_pinned_modules() {
     };
     for version in &emu_cluster::kubernetes::install::VERSIONS {
         install(cache.as_ref(), version, &Source::Go, &[], &mut |p| {
-            println!("{p}")
+            println!("{p}");
         })
         .await
         .unwrap();

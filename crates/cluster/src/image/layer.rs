@@ -96,7 +96,7 @@ pub(super) fn write(image: &Image, out: impl Write) -> Result<(), Error> {
             Entry::Folder { .. } => {}
             Entry::File { bytes, mode } => {
                 append(&mut tar, at, *mode, bytes.len() as u64, bytes.as_slice())
-                    .map_err(Error::file(at))?
+                    .map_err(Error::file(at))?;
             }
             Entry::Copy { source, mode } => {
                 let file = File::open(source).map_err(Error::file(source))?;

@@ -6,11 +6,12 @@ use emu_core::{Clock, Follower};
 use emu_vtime::Group;
 
 /// How long the node's programs are given after each step of a move, in real time. A node is never at rest, so there is
-/// nothing to wait for. A request under way at the next step would run into its deadline, and the kubelet would back off.
-const SETTLE: Duration = Duration::from_millis(300);
+/// nothing to wait for. What it takes: after a jump the kubelet finds its runtime silent and sleeps for 0.1 s, 0.2 s and so
+/// on up to 5 s until it has looked again; a next jump before that would make it sleep ever longer.
+const SETTLE: Duration = Duration::from_secs(1);
 
-/// The longest step: few steps, but several within the life of a day's token.
-const STEP: Duration = Duration::from_secs(3600);
+/// The longest step: less than what is left of a day's token when the kubelet renews it (a fifth of 22 hours at least).
+const STEP: Duration = Duration::from_secs(3 * 3600);
 
 /// A node's virtual time; dropping it lets the clock move without it.
 pub(super) struct NodeClock {

@@ -44,10 +44,13 @@ impl Drop for OnNode {
     }
 }
 
+/// A pod, where it is known, and the agent's address it calls.
+type Caller = (Option<PodRef>, &'static str);
+
 /// For each pod a socket of this machine through which its connections reach the twin: so it knows whose they are.
 struct Ways {
     twin: Arc<Twin>,
-    known: Mutex<HashMap<(Option<PodRef>, &'static str), (ListenerId, SocketAddr)>>,
+    known: Mutex<HashMap<Caller, (ListenerId, SocketAddr)>>,
 }
 
 impl Ways {
