@@ -10,6 +10,9 @@ use std::{
 use emu_core::{Clock, Follower};
 use emu_vtime::Group;
 
+/// How long programs may take to come to rest before a jump, in real time; busy ones are moved as they are.
+const AT_REST: Duration = Duration::from_millis(500);
+
 /// One group of programs for each clock that nodes show.
 pub(crate) struct Groups {
     clock: Clock,
@@ -99,6 +102,8 @@ impl Following {
 
 impl Follower for Following {
     fn advance(&self, by: Duration, commit: &mut dyn FnMut()) -> io::Result<()> {
+        // A program on its way into a wait would begin it after the jump, and sleep on.
+        let _ = self.0.settle(AT_REST);
         Self::moved(|commit| self.0.jump_with(by, |_| commit()), commit)
     }
 
