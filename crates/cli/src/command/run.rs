@@ -44,11 +44,14 @@ pub(crate) async fn run(args: &RunArgs) -> miette::Result<ExitCode> {
     let options = RunOptions {
         world: world_options(&args.world),
     };
-    let jobs = args
-        .jobs
-        .or_else(|| std::thread::available_parallelism().ok().map(usize::from))
-        .unwrap_or(1)
-        .max(1);
+    // A real cluster takes the machine for itself.
+    let sandbox = args.world.cluster.kind == emu_cluster::ClusterKind::Sandbox;
+    let usual = if sandbox {
+        std::thread::available_parallelism().map_or(1, usize::from)
+    } else {
+        1
+    };
+    let jobs = args.jobs.unwrap_or(usual).max(1);
     let reports = play(&scenarios, &options, jobs, args).await;
     if let Some(file) = &args.junit {
         let xml = report::junit(&reports).map_err(|e| miette::miette!("the JUnit report: {e}"))?;

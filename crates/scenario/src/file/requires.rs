@@ -21,6 +21,8 @@ pub enum Requires {
     Imds,
     /// Amazon's own agent.
     RealAgent,
+    /// Python on this machine.
+    Python3,
     /// Python with boto3 on this machine.
     Boto3,
     /// The AWS command line on this machine.

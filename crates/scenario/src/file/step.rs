@@ -31,6 +31,8 @@ pub struct Step {
     pub fetch: Option<Located<verb::Fetch>>,
     /// Run a program in a pod.
     pub exec: Option<Located<verb::Exec>>,
+    /// Wait for a program that `exec` started in the background.
+    pub wait: Option<Located<verb::Wait>>,
     /// Move the clock forward.
     pub advance: Option<Located<Span>>,
     /// Move the clock to a named moment: `token.rotation`, `token.expiry + 1m`, `agent.renewal`,
@@ -60,6 +62,7 @@ impl Step {
         found.extend(self.call.as_ref().map(|v| Verb::Call(v)));
         found.extend(self.fetch.as_ref().map(|v| Verb::Fetch(v)));
         found.extend(self.exec.as_ref().map(|v| Verb::Exec(v)));
+        found.extend(self.wait.as_ref().map(|v| Verb::Wait(v)));
         found.extend(self.advance.as_ref().map(|v| Verb::Advance(v.value)));
         found.extend(self.advance_to.as_ref().map(Verb::AdvanceTo));
         found.extend(self.step.as_ref().map(Verb::StepWall));

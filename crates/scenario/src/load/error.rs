@@ -21,9 +21,9 @@ pub enum LoadError {
         /// What would be right.
         #[help]
         help: Option<String>,
-        /// The file's text.
+        /// The file's text; absent if the line is too long to be shown.
         #[source_code]
-        source_code: NamedSource<String>,
+        source_code: Option<NamedSource<String>>,
         /// The place in the text.
         #[label("here")]
         span: SourceSpan,
@@ -40,6 +40,9 @@ pub enum LoadError {
         help: Option<String>,
     },
 }
+
+/// A file without line ends would fill the screen.
+const LONGEST_SHOWN: usize = 400;
 
 impl LoadError {
     /// An error at a place of a text.
@@ -58,7 +61,12 @@ impl LoadError {
             message: message.into(),
             help,
             span: span(text, line, column),
-            source_code: NamedSource::new(file.to_string_lossy(), text.to_owned()),
+            source_code: text
+                .lines()
+                .skip(line.saturating_sub(2))
+                .take(3)
+                .all(|near| near.len() <= LONGEST_SHOWN)
+                .then(|| NamedSource::new(file.to_string_lossy(), text.to_owned())),
         }
     }
 

@@ -5,6 +5,7 @@ mod error;
 mod nearest;
 mod read;
 mod validate;
+mod yaml;
 
 pub use discover::discover;
 pub use error::LoadError;

@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{LoadError, discover, nearest, validate};
+use super::{LoadError, discover, validate, yaml};
 use crate::file::Scenario;
 
 /// A scenario with its file.
@@ -128,29 +128,6 @@ fn yaml_error(file: &Path, text: &str, error: &serde_saphyr::Error) -> LoadError
     let place = error.location().map_or((1, 1), |place| {
         (place.line() as usize, place.column() as usize)
     });
-    let whole = error.without_snippet().to_string();
-    let message = without_place(&whole);
-    LoadError::content(file, text, place, message, help(message))
-}
-
-/// The reader puts the place behind its message; ours stands before it.
-fn without_place(message: &str) -> &str {
-    let first = message.lines().next().unwrap_or(message);
-    first
-        .split(" at line ")
-        .next()
-        .unwrap_or(first)
-        .trim_end_matches([':', ',', ' '])
-}
-
-/// `unknown field `x`, expected one of `a`, `b`` names what is known: offer the nearest.
-fn help(message: &str) -> Option<String> {
-    let (before, after) = message.split_once("expected")?;
-    let word = before.split('`').nth(1)?;
-    let known: Vec<&str> = after.split('`').skip(1).step_by(2).collect();
-    match nearest(word, known.iter().copied()) {
-        Some(near) => Some(format!("did you mean `{near}`?")),
-        None if known.is_empty() => None,
-        None => Some(format!("known here: {}", known.join(", "))),
-    }
+    let (message, help) = yaml::words(text, error);
+    LoadError::content(file, text, place, message, help)
 }

@@ -62,6 +62,7 @@ impl Checker<'_> {
                 )
             }),
         )?;
+        self.unique("program", self.programs())?;
         let roles: Vec<&str> = self.role_names();
         for association in &given.associations {
             self.required(&association.namespace, "namespace")?;
@@ -119,7 +120,7 @@ impl Checker<'_> {
                 return Err(self.wrong(
                     step,
                     message,
-                    Some("exactly one of create, update, delete, restart, call, fetch, exec, advance, advanceTo, step, rotate, fault".into()),
+                    Some("exactly one of create, update, delete, restart, call, fetch, exec, wait, advance, advanceTo, step, rotate, fault".into()),
                 ));
             }
             let in_call = step.call.as_ref().and_then(|c| c.pod.as_ref());
@@ -127,6 +128,10 @@ impl Checker<'_> {
             let in_exec = step.exec.as_ref().map(|e| &e.pod);
             for pod in in_call.into_iter().chain(in_fetch).chain(in_exec) {
                 self.known("pod", pod, &pods)?;
+            }
+            if let Some(wait) = &step.wait {
+                let programs: Vec<&str> = self.programs().map(|p| p.as_str()).collect();
+                self.known("program", &wait.program, &programs)?;
             }
             if let Some(call) = &step.call {
                 if let Some(client) = &call.client {
@@ -169,6 +174,12 @@ impl Checker<'_> {
             .filter_map(|s| s.create.as_ref()?.pod.as_ref());
         let given = self.scenario.given.pods.iter();
         given.chain(created).map(|p| p.name.as_str()).collect()
+    }
+
+    /// What runs in the background.
+    fn programs(&self) -> impl Iterator<Item = &Name> {
+        let steps = self.scenario.steps.iter();
+        steps.filter_map(|s| s.exec.as_ref()?.background.as_ref())
     }
 
     fn required(&self, name: &Name, key: &str) -> Result<(), LoadError> {

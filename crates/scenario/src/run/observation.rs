@@ -234,6 +234,14 @@ impl Observation {
         }
     }
 
+    /// A program that still runs.
+    pub fn program_so_far(output: ProgramOutput) -> Self {
+        Self {
+            allowed: None,
+            ..Self::program(output)
+        }
+    }
+
     /// A client called.
     pub fn call(outcome: &Outcome) -> Self {
         let answer = outcome.answer.as_ref();

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
-use emu_cluster::PodName;
+use emu_cluster::{PodName, Running};
 
 use super::{Observation, Trouble};
 use crate::{
@@ -23,6 +23,7 @@ pub struct Play {
     /// What the named steps showed.
     pub seen: BTreeMap<String, Observation>,
     clients: BTreeMap<String, PodClient>,
+    programs: BTreeMap<String, (PodName, Box<dyn Running>)>,
 }
 
 impl Play {
@@ -34,6 +35,7 @@ impl Play {
             folder,
             seen: BTreeMap::new(),
             clients: BTreeMap::new(),
+            programs: BTreeMap::new(),
         }
     }
 
@@ -110,6 +112,35 @@ impl Play {
             agent: None,
             failure: None,
         }))
+    }
+
+    /// Keeps a program that runs in the background; one of the same name is ended.
+    pub fn keep_program(&mut self, name: &str, pod: PodName, running: Box<dyn Running>) {
+        self.programs.insert(name.to_owned(), (pod, running));
+    }
+
+    /// A program in the background, and the pod it runs in.
+    ///
+    /// # Errors
+    /// If there is none of that name.
+    pub fn program(
+        &mut self,
+        name: &Located<String>,
+    ) -> Result<(&PodName, &mut dyn Running), Trouble> {
+        match self.programs.get_mut(&name.value) {
+            Some((pod, running)) => Ok((pod, running.as_mut())),
+            None => Err(Trouble::new(format!("no program `{name}` was started"))
+                .at(name)
+                .help("an `exec` with `background` must come first")),
+        }
+    }
+
+    /// Ends what still runs in the background. What cannot be ended now ends with its pod.
+    pub async fn end_programs(&mut self) {
+        for (_, running) in self.programs.values_mut() {
+            let _ = running.kill().await;
+        }
+        self.programs.clear();
     }
 
     /// The processes of a pod ended, and with them what their clients knew.

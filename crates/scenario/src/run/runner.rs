@@ -90,6 +90,8 @@ pub struct StepReport {
     pub mismatches: Vec<Mismatch>,
     /// Why it could not be done.
     pub trouble: Option<String>,
+    /// This kind of cluster cannot do it.
+    pub unsupported: bool,
     /// Why it went as it did, if something was refused.
     pub explanations: Vec<Explanation>,
     /// What was seen.
@@ -127,7 +129,11 @@ pub async fn run_scenario(
         played_on: String::new(),
     };
     if let Err(trouble) = play(loaded, options, &mut report, listen).await {
-        report.outcome = Outcome::Broken;
+        report.outcome = if trouble.unsupported {
+            Outcome::Skipped
+        } else {
+            Outcome::Broken
+        };
         report.reason = Some(trouble.message);
         report.place = trouble.place;
         report.help = trouble.help;
@@ -166,7 +172,11 @@ async fn play(
             let held = seen.held();
             listen(RunEvent::Step(&seen));
             if seen.trouble.is_some() {
-                report.outcome = Outcome::Broken;
+                report.outcome = if seen.unsupported {
+                    Outcome::Skipped
+                } else {
+                    Outcome::Broken
+                };
                 report.place = Some((step.line, step.column));
                 report.reason.clone_from(&seen.trouble);
             } else if !held {
@@ -177,6 +187,7 @@ async fn play(
                 break;
             }
         }
+        play.end_programs().await;
         Ok(play.world)
     }
     .await;
@@ -202,6 +213,7 @@ async fn play_step(
         line: step.line,
         mismatches: Vec::new(),
         trouble: None,
+        unsupported: false,
         explanations: Vec::new(),
         observation: Observation::done(),
         millis: 0,
@@ -210,6 +222,7 @@ async fn play_step(
     match tokio::time::timeout(limit, act(play, origin, i, step)).await {
         Err(_) => report.trouble = Some(format!("the step took longer than {}", Span::from(limit))),
         Ok(Err(trouble)) => {
+            report.unsupported = trouble.unsupported;
             report.trouble = Some(match trouble.help {
                 Some(help) => format!("{} ({help})", trouble.message),
                 None => trouble.message,

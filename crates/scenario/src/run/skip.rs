@@ -24,6 +24,7 @@ pub(super) fn reason(scenario: &Scenario, can: Capabilities, real_agent: bool) -
             Requires::LocalPrograms => can.local_programs,
             Requires::Imds => can.imds,
             Requires::RealAgent => real_agent,
+            Requires::Python3 => succeeds("python3", &["--version"]),
             Requires::Boto3 => succeeds("python3", &["-c", "import boto3"]),
             Requires::AwsCli => succeeds("aws", &["--version"]),
         })

@@ -19,6 +19,8 @@ pub struct Trouble {
     pub refused: Option<Box<ServiceError>>,
     /// The cluster refused the object, which an expectation may want.
     pub not_admitted: bool,
+    /// This kind of cluster cannot do it: the scenario is skipped.
+    pub unsupported: bool,
 }
 
 impl Trouble {
@@ -30,6 +32,15 @@ impl Trouble {
             help: None,
             refused: None,
             not_admitted: false,
+            unsupported: false,
+        }
+    }
+
+    /// Something this kind of cluster cannot do.
+    pub fn unsupported(message: impl Into<String>) -> Self {
+        Self {
+            unsupported: true,
+            ..Self::new(message)
         }
     }
 
@@ -74,6 +85,7 @@ impl From<ClusterError> for Trouble {
         }
         Self {
             not_admitted: matches!(error, ClusterError::Refused { .. }),
+            unsupported: matches!(error, ClusterError::Unsupported { .. }),
             ..Self::new(message)
         }
     }

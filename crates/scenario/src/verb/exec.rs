@@ -28,6 +28,10 @@ pub struct Exec {
     /// The container whose variables it has; the first one if absent.
     #[serde(default)]
     pub container: Option<String>,
+    /// A name: the program goes on while the next steps are done, and `wait` asks for it by this name. It is ended with
+    /// the scenario.
+    #[serde(default)]
+    pub background: Option<Located<String>>,
 }
 
 /// A command line.
@@ -68,6 +72,11 @@ impl Exec {
             }),
             ..Program::default()
         };
+        if let Some(name) = &self.background {
+            let running = cluster.start(&pod, program).await.map_err(Trouble::from)?;
+            play.keep_program(name, pod.clone(), running);
+            return Ok(Observation::done().by(&pod));
+        }
         let output = cluster.exec(&pod, program).await.map_err(Trouble::from)?;
         Ok(Observation::program(output).by(&pod))
     }

@@ -10,6 +10,7 @@ mod fetch;
 mod restart;
 mod rotate;
 mod update;
+mod wait;
 
 use emu_core::Span;
 
@@ -23,6 +24,7 @@ pub use fetch::{Fetch, TokenSource};
 pub use restart::Restart;
 pub use rotate::Rotate;
 pub use update::Update;
+pub use wait::{Exit, Until, Wait, Written};
 
 use crate::{
     file::Located,
@@ -46,6 +48,8 @@ pub enum Verb<'s> {
     Fetch(&'s Fetch),
     /// Run a program in a pod.
     Exec(&'s Exec),
+    /// Wait for a program in the background.
+    Wait(&'s Wait),
     /// Move the clock forward.
     Advance(Span),
     /// Move the clock to a named moment.
@@ -69,6 +73,7 @@ impl Verb<'_> {
             Self::Call(_) => "call",
             Self::Fetch(_) => "fetch",
             Self::Exec(_) => "exec",
+            Self::Wait(_) => "wait",
             Self::Advance(_) => "advance",
             Self::AdvanceTo(_) => "advanceTo",
             Self::StepWall(_) => "step",
@@ -87,6 +92,7 @@ impl Verb<'_> {
             Self::Call(v) => v.title(),
             Self::Fetch(v) => v.title(),
             Self::Exec(v) => v.title(),
+            Self::Wait(v) => v.title(),
             Self::Advance(span) => span.to_string(),
             Self::AdvanceTo(text) | Self::StepWall(text) => text.value.clone(),
             Self::Rotate(v) => v.title(),
@@ -108,6 +114,7 @@ impl Verb<'_> {
             Self::Call(v) => v.perform(play).await,
             Self::Fetch(v) => v.perform(play).await,
             Self::Exec(v) => v.perform(play).await,
+            Self::Wait(v) => v.perform(play).await,
             Self::Advance(span) => advance::advance(play, *span).await,
             Self::AdvanceTo(moment) => advance::advance_to(play, moment).await,
             Self::StepWall(delta) => advance::step_wall(play, delta).await,

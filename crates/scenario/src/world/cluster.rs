@@ -143,10 +143,15 @@ impl World {
                 sandbox = Some(Arc::clone(&started));
                 (started, emulator)
             }
+            ClusterKind::Node => {
+                sandbox = None;
+                self.start_node(&key, &roles, specs).await?
+            }
             kind => {
                 return Err(Trouble::new(format!(
-                    "{kind} clusters cannot be started here yet"
-                )));
+                    "{kind} clusters are not available in this version"
+                ))
+                .help("--cluster sandbox, or --cluster node"));
             }
         };
         self.clusters.push(ClusterAt {

@@ -5,6 +5,7 @@ mod change;
 mod cluster;
 mod establish;
 mod names;
+mod node_cluster;
 mod node_credentials;
 mod options;
 mod start;
