@@ -100,6 +100,7 @@ pub struct PodSeen {
     pub env: BTreeMap<String, String>,
     pub labels: BTreeMap<String, String>,
     pub volumes: Vec<String>,
+    pub name: String,
     pub uid: String,
 }
 
@@ -180,6 +181,7 @@ impl Observation {
                     .into_iter()
                     .map(|v| v.name)
                     .collect(),
+                name: metadata.name.unwrap_or_default(),
                 uid: metadata.uid.unwrap_or_default(),
             }),
             ..Self::default()
@@ -359,8 +361,10 @@ impl Observation {
                 detail,
                 ..
             } => {
+                // A real API server gives the uid after admission.
                 if let Some(seen) = &mut self.pod
-                    && (seen.uid == pod.uid || seen.uid.is_empty())
+                    && seen.name == pod.name
+                    && (seen.uid == pod.uid || pod.uid.is_empty())
                 {
                     seen.mutated = Some(*mutated);
                     seen.reason = Some(*reason);

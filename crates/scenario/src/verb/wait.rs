@@ -68,8 +68,11 @@ impl Wait {
         let what = match &self.until {
             Until::Ended(_) => "its end".to_owned(),
             Until::Written(Written { stdout, stderr }) => {
-                let texts: Vec<String> =
-                    stdout.iter().chain(stderr).map(Matcher::to_string).collect();
+                let texts: Vec<String> = stdout
+                    .iter()
+                    .chain(stderr)
+                    .map(Matcher::to_string)
+                    .collect();
                 texts.join(" and ")
             }
         };
@@ -103,7 +106,11 @@ impl Wait {
             if ended || late {
                 let why = match ended {
                     true => format!("`{}` ended without it", self.program),
-                    false => format!("`{}` did not get there within {}", self.program, Span::from(limit)),
+                    false => format!(
+                        "`{}` did not get there within {}",
+                        self.program,
+                        Span::from(limit)
+                    ),
                 };
                 return Err(Trouble::new(why)
                     .at(&self.program)
