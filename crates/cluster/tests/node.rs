@@ -34,6 +34,10 @@ const TESTS: &[Test] = &[
     ("two_nodes_live_side_by_side", lifecycle::two_at_once),
     ("a_killed_owner_leaves_nothing", lifecycle::killed_owner),
     (
+        "killed_at_random_moments_it_leaves_nothing",
+        lifecycle::killed_at_random,
+    ),
+    (
         "a_killed_undertaker_is_swept_after",
         lifecycle::killed_undertaker,
     ),

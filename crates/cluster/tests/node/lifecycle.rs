@@ -185,6 +185,62 @@ pub(crate) fn killed_owner() -> Outcome {
     Ok(())
 }
 
+/// The processes of nodes below a folder, by name.
+fn pids_of(root: &Path, name: &str) -> Vec<i32> {
+    let root = root.to_string_lossy();
+    std::fs::read_dir("/proc")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| {
+            let line = std::fs::read(entry.path().join("cmdline")).ok()?;
+            let line = String::from_utf8_lossy(&line).replace('\0', " ");
+            let first = line.split(' ').next()?;
+            let is_it = first.ends_with(name) && line.contains(&*root);
+            entry.file_name().to_str()?.parse().ok().filter(|_| is_it)
+        })
+        .collect()
+}
+
+/// Kills the owner, after one of the node's own processes, at random moments: `EMU_TEST_KILLS` times.
+pub(crate) fn killed_at_random() -> Outcome {
+    let times = std::env::var("EMU_TEST_KILLS").ok();
+    let times: u32 = times.and_then(|t| t.parse().ok()).unwrap_or(2);
+    let root = tempfile::tempdir()?;
+    self_image(&root.path().join("self.tar"))?;
+    let before = host::state(root.path());
+    // Any spread of moments will do.
+    let mut random = u64::from(std::process::id());
+    for _ in 0..times {
+        random = random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        let (millis, victim) = ((random >> 33) % 6000, (random >> 50) as usize % 5);
+        let victim = ["none", "kubelet", "etcd", "containerd", "kube-apiserver"][victim];
+        let owner = owner(root.path(), "starting")?;
+        std::thread::sleep(Duration::from_millis(millis));
+        for pid in pids_of(root.path(), victim) {
+            let _ = nix::sys::signal::kill(
+                nix::unistd::Pid::from_raw(pid),
+                nix::sys::signal::Signal::SIGKILL,
+            );
+        }
+        drop(owner);
+        let end = Instant::now() + Duration::from_secs(20);
+        while !host::processes(root.path()).is_empty() && Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        sweep(root.path())?;
+        unchanged(&before, root.path())
+            .map_err(|e| format!("{victim} and the owner killed after {millis} ms: {e}"))?;
+    }
+    // The next start works.
+    block_on(async {
+        start(root.path()).await?.stop().await?;
+        Ok(())
+    })?
+}
+
 /// Kills the owner and the undertaker together: `sweep` removes what they leave.
 pub(crate) fn killed_undertaker() -> Outcome {
     let root = tempfile::tempdir()?;
