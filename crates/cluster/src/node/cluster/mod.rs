@@ -12,6 +12,7 @@ mod real;
 mod tokens;
 mod twin;
 mod webhook;
+mod world;
 
 use std::{
     io,
@@ -20,22 +21,15 @@ use std::{
 };
 
 use async_trait::async_trait;
-use emu_core::{Event, ServiceAccountRef, journal::PodRef};
+use emu_core::{Event, ServiceAccountRef};
 use k8s_openapi::api::core::v1::{Pod, ServiceAccount};
-use kube::ResourceExt;
-use tokio::io::AsyncWriteExt;
 
 pub use self::config::ClusterConfig;
 use self::{
-    barrier::Barrier,
-    clock::NodeClock,
-    doors::{Door, pass_on},
-    inhabitants::Inhabitants,
-    real::Real,
-    twin::OnNode,
-    webhook::Webhook,
+    barrier::Barrier, clock::NodeClock, doors::Door, inhabitants::Inhabitants, real::Real,
+    twin::OnNode, webhook::Webhook,
 };
-use super::{Node, launch::Virtual, netns::Inside};
+use super::{Node, launch::Virtual};
 use crate::{
     cluster::{
         AgentAction, AgentState, Capabilities, Cluster, ClusterError, ClusterKind, MintRequest,
@@ -45,13 +39,7 @@ use crate::{
     fetch::{FetchRequest, FetchResponse},
     kubernetes::{Workloads, WorkloadsConfig, program_folders},
     program::{Program, Running},
-    sandbox::{
-        AgentKind,
-        faults::Faults,
-        fetch::{head, target},
-        gate::Gate,
-        http1,
-    },
+    sandbox::{AgentKind, faults::Faults, gate::Gate},
     token::{IssuedToken, TokenFault},
 };
 
@@ -200,176 +188,6 @@ impl NodeCluster {
 fn node_id(node: &Node) -> String {
     let name = node.run_dir().file_name().unwrap_or_default();
     format!("emu-{}", name.to_string_lossy())
-}
-
-impl World {
-    fn emulator_in_pods(&self) -> std::net::SocketAddr {
-        (self.node.config().addresses.node, self.config.emulator_port).into()
-    }
-
-    fn follow_pods(self: &Arc<Self>) {
-        let world = Arc::downgrade(self);
-        let gone = move |pod: &PodRef| {
-            if let Some(world) = world.upgrade()
-                && let Some(Agent::Twin(twin)) = &*lock(&world.agent)
-            {
-                twin.forget(pod);
-            }
-        };
-        let following = Arc::clone(&self.inhabitants).follow(
-            self.node.client(),
-            self.config.journal.clone(),
-            Box::new(gone),
-        );
-        *lock(&self.watch) = Some(tokio::spawn(following).abort_handle());
-    }
-
-    /// Lets the node and its pods find the emulator.
-    fn open_emulator(&self) -> Result<()> {
-        let pass = pass_on(self.config.emulator.address);
-        let take: doors::Take = match self.config.emulator.serve.clone() {
-            Some(serve) => Arc::new(move |stream, pod| match pod {
-                Some(pod) => serve(stream, pod),
-                None => pass(stream, None),
-            }),
-            None => pass,
-        };
-        let port = self.config.emulator_port;
-        let addresses = [
-            self.emulator_in_pods(),
-            (std::net::Ipv4Addr::LOCALHOST, port).into(),
-        ];
-        for address in addresses {
-            let door = self
-                .node
-                .listen(address)
-                .and_then(|listener| {
-                    Door::open(listener, Arc::clone(&self.inhabitants), Arc::clone(&take))
-                })
-                .map_err(ClusterError::system(format!(
-                    "listen at {address} inside the node"
-                )))?;
-            lock(&self.open).push(door);
-        }
-        Ok(())
-    }
-
-    async fn start_agent(self: &Arc<Self>) -> Result<()> {
-        let _turn = self.turn.lock().await;
-        if lock(&self.agent).is_some() {
-            return Ok(());
-        }
-        let agent = match &self.config.agent_kind {
-            AgentKind::Twin => Agent::Twin(OnNode::start(self)?),
-            AgentKind::Real(binary) => Agent::Real(Real::start(self, binary).await?),
-            AgentKind::Absent => return Err(self.agent_failed("the node has none")),
-        };
-        *lock(&self.agent) = Some(agent);
-        *lock(&self.state) = AgentState::Running;
-        Ok(())
-    }
-
-    async fn stop_agent(&self) -> Result<()> {
-        let _turn = self.turn.lock().await;
-        let agent = lock(&self.agent).take();
-        if let Some(agent) = agent {
-            *lock(&self.state) = AgentState::Stopped;
-            match agent {
-                Agent::Twin(twin) => twin.stop().await,
-                Agent::Real(real) => real.stop(self).await?,
-            }
-            self.config.journal.record(Event::AgentStopped {
-                node: self.node.config().name.clone(),
-                reason: "stopped".into(),
-            });
-        }
-        Ok(())
-    }
-
-    fn agent_ended(&self, state: AgentState) {
-        drop(lock(&self.agent).take());
-        if let AgentState::Crashed(reason) = &state {
-            self.config.journal.record(Event::AgentStopped {
-                node: self.node.config().name.clone(),
-                reason: reason.clone(),
-            });
-        }
-        *lock(&self.state) = state;
-    }
-
-    fn agent_failed(&self, message: &str) -> ClusterError {
-        ClusterError::Agent {
-            node: self.node.config().name.clone(),
-            message: message.to_owned(),
-        }
-    }
-
-    fn check_node(&self, node: &str) -> Result<()> {
-        match node == self.node.config().name {
-            true => Ok(()),
-            false => Err(ClusterError::no_node(node)),
-        }
-    }
-
-    fn process_of(&self, pod: &Pod, container: Option<&str>) -> io::Result<i32> {
-        processes::process_of(
-            &node_id(&self.node),
-            &pod.uid().unwrap_or_default(),
-            container,
-        )
-    }
-
-    async fn fetch(&self, pod: &Pod, request: &FetchRequest) -> io::Result<FetchResponse> {
-        let address = target(request, 80)?;
-        let inside = Inside::of(self.process_of(pod, None)?)?;
-        let timeout = request.timeout;
-        let stream = tokio::task::spawn_blocking(move || inside.connect(address, timeout))
-            .await
-            .map_err(io::Error::other)??;
-        stream.set_nonblocking(true)?;
-        let mut stream = tokio::net::TcpStream::from_std(stream)?;
-        stream.write_all(&head(request, address)).await?;
-        stream.write_all(&request.body).await?;
-        let kind = http1::Kind::Response {
-            to_head: request.method == "HEAD",
-        };
-        let message = http1::read(&mut stream, &mut Vec::new(), kind)
-            .await?
-            .ok_or_else(|| {
-                io::Error::new(io::ErrorKind::UnexpectedEof, "it closed the connection")
-            })?;
-        let status = message
-            .status()
-            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "it does not speak HTTP"))?;
-        Ok(FetchResponse {
-            status,
-            headers: message.headers,
-            body: message.body,
-        })
-    }
-
-    fn set_fault(
-        &self,
-        place: FaultPlace,
-        fault: Option<NetworkFault>,
-        pod: Option<&Pod>,
-    ) -> io::Result<()> {
-        if !matches!(place, FaultPlace::AgentToEksAuth(_)) {
-            let source = pod
-                .and_then(|pod| pod.status.as_ref())
-                .and_then(|status| status.pod_ip.as_deref())
-                .and_then(|ip| ip.parse().ok());
-            lock(&self.barrier).set(self.node.inside(), &place, fault.as_ref(), source)?;
-        }
-        self.faults.set(place, fault);
-        if let Some(agent) = &*lock(&self.agent) {
-            let name = self.node.config().name.clone();
-            agent
-                .upstream()
-                .set(self.faults.door(&[FaultPlace::AgentToEksAuth(name)]))?;
-        }
-        Ok(())
-    }
 }
 
 #[async_trait]

@@ -1,0 +1,201 @@
+//! What a node cluster does: its listeners inside the node, its agent, requests from pods, faults.
+
+use std::{io, sync::Arc};
+
+use emu_core::{Event, journal::PodRef};
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
+use tokio::io::AsyncWriteExt;
+
+use super::{
+    Agent, World,
+    doors::{self, Door, pass_on},
+    lock, node_id, processes,
+    real::Real,
+    twin::OnNode,
+};
+use crate::{
+    cluster::{AgentState, ClusterError, Result},
+    fault::{FaultPlace, NetworkFault},
+    fetch::{FetchRequest, FetchResponse},
+    node::netns::Inside,
+    sandbox::{
+        AgentKind,
+        fetch::{head, target},
+        http1,
+    },
+};
+
+impl World {
+    pub(super) fn emulator_in_pods(&self) -> std::net::SocketAddr {
+        (self.node.config().addresses.node, self.config.emulator_port).into()
+    }
+
+    pub(super) fn follow_pods(self: &Arc<Self>) {
+        let world = Arc::downgrade(self);
+        let gone = move |pod: &PodRef| {
+            if let Some(world) = world.upgrade()
+                && let Some(Agent::Twin(twin)) = &*lock(&world.agent)
+            {
+                twin.forget(pod);
+            }
+        };
+        let following = Arc::clone(&self.inhabitants).follow(
+            self.node.client(),
+            self.config.journal.clone(),
+            Box::new(gone),
+        );
+        *lock(&self.watch) = Some(tokio::spawn(following).abort_handle());
+    }
+
+    /// Lets the node and its pods find the emulator.
+    pub(super) fn open_emulator(&self) -> Result<()> {
+        let pass = pass_on(self.config.emulator.address);
+        let take: doors::Take = match self.config.emulator.serve.clone() {
+            Some(serve) => Arc::new(move |stream, pod| match pod {
+                Some(pod) => serve(stream, pod),
+                None => pass(stream, None),
+            }),
+            None => pass,
+        };
+        let port = self.config.emulator_port;
+        let addresses = [
+            self.emulator_in_pods(),
+            (std::net::Ipv4Addr::LOCALHOST, port).into(),
+        ];
+        for address in addresses {
+            let door = self
+                .node
+                .listen(address)
+                .and_then(|listener| {
+                    Door::open(listener, Arc::clone(&self.inhabitants), Arc::clone(&take))
+                })
+                .map_err(ClusterError::system(format!(
+                    "listen at {address} inside the node"
+                )))?;
+            lock(&self.open).push(door);
+        }
+        Ok(())
+    }
+
+    pub(super) async fn start_agent(self: &Arc<Self>) -> Result<()> {
+        let _turn = self.turn.lock().await;
+        if lock(&self.agent).is_some() {
+            return Ok(());
+        }
+        let agent = match &self.config.agent_kind {
+            AgentKind::Twin => Agent::Twin(OnNode::start(self)?),
+            AgentKind::Real(binary) => Agent::Real(Real::start(self, binary).await?),
+            AgentKind::Absent => return Err(self.agent_failed("the node has none")),
+        };
+        *lock(&self.agent) = Some(agent);
+        *lock(&self.state) = AgentState::Running;
+        Ok(())
+    }
+
+    pub(super) async fn stop_agent(&self) -> Result<()> {
+        let _turn = self.turn.lock().await;
+        let agent = lock(&self.agent).take();
+        if let Some(agent) = agent {
+            *lock(&self.state) = AgentState::Stopped;
+            match agent {
+                Agent::Twin(twin) => twin.stop().await,
+                Agent::Real(real) => real.stop(self).await?,
+            }
+            self.config.journal.record(Event::AgentStopped {
+                node: self.node.config().name.clone(),
+                reason: "stopped".into(),
+            });
+        }
+        Ok(())
+    }
+
+    pub(super) fn agent_ended(&self, state: AgentState) {
+        drop(lock(&self.agent).take());
+        if let AgentState::Crashed(reason) = &state {
+            self.config.journal.record(Event::AgentStopped {
+                node: self.node.config().name.clone(),
+                reason: reason.clone(),
+            });
+        }
+        *lock(&self.state) = state;
+    }
+
+    pub(super) fn agent_failed(&self, message: &str) -> ClusterError {
+        ClusterError::Agent {
+            node: self.node.config().name.clone(),
+            message: message.to_owned(),
+        }
+    }
+
+    pub(super) fn check_node(&self, node: &str) -> Result<()> {
+        match node == self.node.config().name {
+            true => Ok(()),
+            false => Err(ClusterError::no_node(node)),
+        }
+    }
+
+    pub(super) fn process_of(&self, pod: &Pod, container: Option<&str>) -> io::Result<i32> {
+        processes::process_of(
+            &node_id(&self.node),
+            &pod.uid().unwrap_or_default(),
+            container,
+        )
+    }
+
+    pub(super) async fn fetch(
+        &self,
+        pod: &Pod,
+        request: &FetchRequest,
+    ) -> io::Result<FetchResponse> {
+        let address = target(request, 80)?;
+        let inside = Inside::of(self.process_of(pod, None)?)?;
+        let timeout = request.timeout;
+        let stream = tokio::task::spawn_blocking(move || inside.connect(address, timeout))
+            .await
+            .map_err(io::Error::other)??;
+        stream.set_nonblocking(true)?;
+        let mut stream = tokio::net::TcpStream::from_std(stream)?;
+        stream.write_all(&head(request, address)).await?;
+        stream.write_all(&request.body).await?;
+        let kind = http1::Kind::Response {
+            to_head: request.method == "HEAD",
+        };
+        let message = http1::read(&mut stream, &mut Vec::new(), kind)
+            .await?
+            .ok_or_else(|| {
+                io::Error::new(io::ErrorKind::UnexpectedEof, "it closed the connection")
+            })?;
+        let status = message
+            .status()
+            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "it does not speak HTTP"))?;
+        Ok(FetchResponse {
+            status,
+            headers: message.headers,
+            body: message.body,
+        })
+    }
+
+    pub(super) fn set_fault(
+        &self,
+        place: FaultPlace,
+        fault: Option<NetworkFault>,
+        pod: Option<&Pod>,
+    ) -> io::Result<()> {
+        if !matches!(place, FaultPlace::AgentToEksAuth(_)) {
+            let source = pod
+                .and_then(|pod| pod.status.as_ref())
+                .and_then(|status| status.pod_ip.as_deref())
+                .and_then(|ip| ip.parse().ok());
+            lock(&self.barrier).set(self.node.inside(), &place, fault.as_ref(), source)?;
+        }
+        self.faults.set(place, fault);
+        if let Some(agent) = &*lock(&self.agent) {
+            let name = self.node.config().name.clone();
+            agent
+                .upstream()
+                .set(self.faults.door(&[FaultPlace::AgentToEksAuth(name)]))?;
+        }
+        Ok(())
+    }
+}
