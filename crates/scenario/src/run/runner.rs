@@ -160,11 +160,10 @@ async fn play(
     }
     let outcome = async {
         world.establish(&scenario.given).await?;
-        let folder = loaded
-            .file
-            .parent()
-            .map(PathBuf::from)
-            .filter(|f| f.is_dir());
+        // Absolute: a program enters the pod's namespaces before it goes there.
+        let folder = std::fs::canonicalize(&loaded.file)
+            .ok()
+            .and_then(|file| file.parent().map(PathBuf::from));
         let mut play = Play::new(Arc::clone(&loaded.scenario), world, folder);
         let origin = play.world.elapsed();
         for (i, step) in scenario.steps.iter().enumerate() {
