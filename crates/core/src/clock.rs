@@ -198,7 +198,13 @@ impl Clock {
                 .map(|f| f.longest_step())
                 .min()
                 .unwrap_or(Duration::MAX);
-            let wanted = due.unwrap_or(target).saturating_sub(now);
+            // Programs take time to come to rest, so with them our own sleepers are woken by steps of theirs, not singly.
+            let wanted = if followers.is_empty() {
+                due.unwrap_or(target)
+            } else {
+                target
+            }
+            .saturating_sub(now);
             let step = wanted.min(longest);
             if !step.is_zero() {
                 let moved = self.shift(followers, step).await;
@@ -206,7 +212,8 @@ impl Clock {
             }
             self.wake_due();
             self.settle().await;
-            if due.is_none() && step == wanted {
+            let alone = lock(&self.inner.followers).is_empty();
+            if step == wanted && (due.is_none() || !alone) {
                 return outcome;
             }
         }

@@ -15,6 +15,18 @@ pub(super) fn token_expired(seen: &Observation) -> Option<Explanation> {
     })
 }
 
+/// C9: the token is not valid yet.
+pub(super) fn token_from_the_future(seen: &Observation) -> Option<Explanation> {
+    said(seen).contains("token is not valid yet").then(|| {
+        Explanation::new(
+            "C9",
+            "token-from-the-future",
+            "the token was issued by a clock that is ahead of the node's, or was before it was set back; there is no leeway, and the kubelet does not renew a token that is not old",
+            "correct the clocks, and recreate the pods that still hold such a token",
+        )
+    })
+}
+
 /// C2: no token.
 pub(super) fn token_missing(seen: &Observation) -> Option<Explanation> {
     said(seen).contains("Service account token cannot be empty").then(|| {

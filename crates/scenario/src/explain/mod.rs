@@ -67,6 +67,7 @@ const RULES: &[Rule] = &[
     trust::refused,
     association::absent,
     agent::token_expired,
+    agent::token_from_the_future,
     agent::token_missing,
     agent::token_refused,
     agent::throttled,

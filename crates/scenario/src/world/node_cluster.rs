@@ -22,18 +22,27 @@ impl World {
         specs: Vec<NodeSpec>,
     ) -> Result<(SharedCluster, SocketAddr), Trouble> {
         let mut specs = specs.into_iter();
-        let spec = specs.next().ok_or_else(|| Trouble::new("a cluster needs a node"))?;
+        let spec = specs
+            .next()
+            .ok_or_else(|| Trouble::new("a cluster needs a node"))?;
         if specs.next().is_some() {
-            return Err(Trouble::unsupported("a node cluster has one node, and the scenario gives several"));
+            return Err(Trouble::unsupported(
+                "a node cluster has one node, and the scenario gives several",
+            ));
         }
-        if !spec.ipv6 || spec.clock_offset != 0 || !spec.agent.bind_hosts.is_empty() || spec.agent.port != 80 {
+        if !spec.ipv6
+            || spec.clock_offset != 0
+            || !spec.agent.bind_hosts.is_empty()
+            || spec.agent.port != 80
+        {
             return Err(Trouble::unsupported(
                 "a node cluster cannot take away IPv6, set a node's clock off, or bind the agent elsewhere",
             ));
         }
         let binaries = install::installed().pop().ok_or_else(|| {
-            Trouble::new("the Kubernetes binaries are not on this machine")
-                .help("`emu kubernetes install` brings them; `emu doctor` says what else is missing")
+            Trouble::new("the Kubernetes binaries are not on this machine").help(
+                "`emu kubernetes install` brings them; `emu doctor` says what else is missing",
+            )
         })?;
         let mut node = Config::new(binaries);
         node.issuer = self.cloud.eks.oidc(&self.cloud, key)?.issuer;
@@ -58,7 +67,10 @@ impl World {
         config.region.clone_from(&key.region);
         config.ids = self.cloud.ids().clone();
         config.emulator_port = self.options.port_in_pods;
-        config.agent = spec.agent.settings.unwrap_or_else(|| self.settings().agent.clone());
+        config.agent = spec
+            .agent
+            .settings
+            .unwrap_or_else(|| self.settings().agent.clone());
         config.agent_kind = spec.agent.kind;
         if let Some(imds) = spec.imds {
             config.imds = imds;
@@ -73,7 +85,9 @@ impl World {
         let keys: Vec<Jwk> = serde_json::from_value(keys["keys"].clone())
             .map_err(|e| Trouble::new(format!("the cluster's keys are not understood: {e}")))?;
         let issuer = self.cloud.eks.oidc(&self.cloud, key)?.issuer;
-        self.cloud.eks.register_oidc(&self.cloud, key, &issuer, keys)?;
+        self.cloud
+            .eks
+            .register_oidc(&self.cloud, key, &issuer, keys)?;
         let emulator = cluster.emulator_in_pods();
         Ok((Arc::new(cluster), emulator))
     }
