@@ -102,13 +102,26 @@ impl Drop for Gate {
 
 /// A socket on a free loopback port of this machine, not yet listening.
 pub(crate) fn loopback_socket() -> io::Result<OwnedFd> {
-    use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrIn, bind, socket};
+    loop {
+        let found = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        // Bound by number: a port the kernel chose is lost when the socket refuses for a while.
+        match bind_loopback(found.port()) {
+            Err(e) if e.kind() == io::ErrorKind::AddrInUse => {}
+            other => return other,
+        }
+    }
+}
+
+fn bind_loopback(port: u16) -> io::Result<OwnedFd> {
+    use nix::sys::socket::{
+        AddressFamily, SockFlag, SockType, SockaddrIn, bind, setsockopt, socket, sockopt::ReuseAddr,
+    };
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
     let fd = socket(AddressFamily::Inet, SockType::Stream, flags, None)?;
-    bind(
-        std::os::fd::AsRawFd::as_raw_fd(&fd),
-        &SockaddrIn::new(127, 0, 0, 1, 0),
-    )?;
+    // Or it could not listen again while connections it had are still remembered.
+    setsockopt(&fd, ReuseAddr, &true)?;
+    let address = SockaddrIn::new(127, 0, 0, 1, port);
+    bind(std::os::fd::AsRawFd::as_raw_fd(&fd), &address)?;
     Ok(fd)
 }
 

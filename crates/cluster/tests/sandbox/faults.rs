@@ -151,3 +151,43 @@ async fn an_agent_that_is_absent_stopped_or_dead_refuses() {
     sandbox.agent("node-1", AgentAction::Restart).await.unwrap();
     assert_eq!(get(&sandbox).await.unwrap().status, 404);
 }
+
+/// Catalogue E7: the agent has no way to EKS Auth.
+#[tokio::test]
+async fn an_agent_without_a_way_to_eks_auth_answers_500_until_it_has_one() {
+    let config = config().await;
+    let clock = config.clock.clone();
+    let sandbox = start(config).await;
+    sandbox.create_pod(pod("api-0", "api"), None).await.unwrap();
+    let token = sandbox
+        .read_token(&name("api-0"), crate::world::AUDIENCE)
+        .await
+        .unwrap();
+    let ask = async || {
+        let request = FetchRequest::credentials().header("Authorization", token.clone());
+        let api = name("api-0");
+        let answer = sandbox.fetch(&api, request);
+        // The SDK's pauses between its attempts pass at once.
+        let hurry = async {
+            loop {
+                tokio::task::yield_now().await;
+                clock.advance(Duration::from_secs(1)).await.unwrap();
+            }
+        };
+        tokio::select! {
+            answer = answer => answer.unwrap(),
+            () = hurry => unreachable!(),
+        }
+    };
+    let place = FaultPlace::AgentToEksAuth("node-1".into());
+    let refuse = NetworkFault::always(NetworkFaultKind::Refuse);
+    sandbox
+        .set_fault(place.clone(), Some(refuse))
+        .await
+        .unwrap();
+    let answer = ask().await;
+    assert_eq!(answer.status, 500, "{}", answer.text());
+    sandbox.set_fault(place, None).await.unwrap();
+    let answer = ask().await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+}

@@ -3,5 +3,6 @@
 mod clock;
 mod faults;
 mod places;
+mod real;
 mod tokens;
 mod world;

@@ -324,6 +324,7 @@ fn an_ordinary_user_has_it_all_too() {
         "places::instance_metadata_is_as_far_away_as_its_hop_limit",
         "faults::refused_swallowed_reset_answered_and_well_again",
         "clock::programs_follow_the_clock",
+        "real::it_binds_the_true_address_in_its_node",
         "tokens::a_token_is_renewed_at_80_percent_of_its_life",
     ];
     let Some(text) = alone(&tests, Some(65_534)) else {

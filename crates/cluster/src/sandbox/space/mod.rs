@@ -127,6 +127,11 @@ impl Space {
         let mounts = mounts::plan(&plan.shown)?;
         let own_mounts = !plan.shown.is_empty();
         let mut steps = new_namespaces(isolation, own_mounts);
+        if matches!(isolation, Isolation::UserNamespaces) {
+            // An agent that runs as an ordinary user binds port 80, as containers may.
+            let ports = c"/proc/sys/net/ipv4/ip_unprivileged_port_start";
+            steps.push(Step::Write(ports.into(), b"0".to_vec()));
+        }
         steps.push(Step::Netlink(netlink::loopback_up()));
         for address in &plan.addresses {
             steps.push(Step::Netlink(netlink::loopback_address(*address)));
