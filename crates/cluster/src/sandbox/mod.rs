@@ -9,6 +9,7 @@ mod admission;
 mod agent;
 mod config;
 mod dial;
+mod directory;
 mod entrance;
 mod env;
 pub(crate) mod faults;

@@ -13,6 +13,7 @@ use super::{
     admission,
     agent::LastWords,
     config::{AgentKind, NodeSpec, SandboxConfig},
+    directory::Directory,
     faults::Faults,
     fetch,
     isolation::Isolation,
@@ -50,7 +51,7 @@ pub(super) struct World {
     accounts: Mutex<BTreeMap<ServiceAccountRef, ServiceAccount>>,
     nodes: RwLock<Vec<Arc<Node>>>,
     pods: Mutex<BTreeMap<PodName, Arc<PodRecord>>>,
-    directory: tempfile::TempDir,
+    directory: Directory,
 }
 
 impl Sandbox {
@@ -69,16 +70,7 @@ impl Sandbox {
                     source: e.into(),
                 })?,
         };
-        let directory = tempfile::Builder::new()
-            .prefix("emu-sandbox-")
-            .tempdir()
-            .map_err(system("make a directory for the sandbox"))?;
-        std::fs::create_dir(directory.path().join("empty"))
-            .map_err(system("make a directory for the sandbox"))?;
-        // Programs that run as another user must be able to walk to their token.
-        let walk = std::os::unix::fs::PermissionsExt::from_mode(0o711);
-        std::fs::set_permissions(directory.path(), walk)
-            .map_err(system("make a directory for the sandbox"))?;
+        let directory = Directory::new().map_err(system("make a directory for the sandbox"))?;
         let virtual_time = config.virtual_time && emu_vtime::supported().is_ok();
         let specs = config.nodes.clone();
         let sandbox = Self {
@@ -226,7 +218,7 @@ impl World {
             faults: Arc::clone(&self.faults),
             spawner: Arc::clone(&self.spawner),
             group,
-            empty: self.directory.path().join("empty"),
+            empty: self.directory.empty(),
             ended: Arc::new(move |LastWords(words)| {
                 if let Some(world) = world.upgrade()
                     && let Ok(node) = world.node(&name)
@@ -390,7 +382,7 @@ impl World {
             config: &self.config,
             isolation: &self.isolation,
             faults: &self.faults,
-            empty: &self.directory.path().join("empty"),
+            empty: &self.directory.empty(),
         };
         let record = PodRecord::create(parts, around).await?;
         lock(&self.pods).insert(name, Arc::clone(&record));
