@@ -23,10 +23,6 @@ bench:
     cargo build --release
     tests/bench/run
 
-# The library on the sandbox and on a real node, compared.
-parity:
-    tests/parity/run
-
 # Everything, as CI runs it.
 ci:
     .ci/run

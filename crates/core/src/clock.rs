@@ -186,6 +186,7 @@ impl Clock {
         let target = self.monotonic() + by;
         let mut outcome = Ok(());
         self.settle().await;
+        self.let_followers_rest().await;
         loop {
             let now = self.monotonic();
             let followers = lock(&self.inner.followers).clone();
@@ -271,6 +272,22 @@ impl Clock {
         };
         self.inner.moved.send_modify(|n| *n += 1);
         outcome
+    }
+
+    /// A program on its way into a sleep must be in it before the clock jumps, or it sleeps past the jump.
+    async fn let_followers_rest(&self) {
+        let followers = lock(&self.inner.followers).clone();
+        if followers.is_empty() {
+            return;
+        }
+        // Rest is best effort: what is not at rest by then is moved all the same.
+        let _ = blocking(move || {
+            for follower in &followers {
+                follower.settle(SETTLE_LIMIT);
+            }
+            Ok(())
+        })
+        .await;
     }
 
     fn wake_due(&self) {

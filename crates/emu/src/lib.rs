@@ -40,5 +40,5 @@ pub use role::{BucketBuilder, RoleBuilder};
 pub use emu_agent::AgentChoice;
 pub use emu_cluster::{Program, ProgramOutput};
 pub use emu_core::{Event, Journal, Settings, Span, Timestamp, journal::MutationReason};
-pub use emu_policy::Verdict;
+pub use emu_policy::{DecidedBy, Decision, Verdict};
 pub use emu_scenario::explain::Explanation;

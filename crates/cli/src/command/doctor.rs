@@ -86,12 +86,6 @@ fn look() -> Vec<Finding> {
             }),
         });
     }
-    findings.push(program(
-        "Docker",
-        "docker",
-        &["version", "--format", "{{.Server.Version}}"],
-        "--cluster kind and k3d need a running Docker Engine",
-    ));
     findings
 }
 

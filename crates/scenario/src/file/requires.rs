@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 pub enum Requires {
     /// Programs and agents follow the clock when it is moved.
     VirtualTime,
+    /// Programs that run in a pod while the clock is moved see it move: the sandbox so far.
+    ProgramsOnClock,
     /// Network faults can be injected.
     NetworkFaults,
     /// Each pod has the true addresses and paths.

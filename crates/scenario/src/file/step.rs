@@ -15,7 +15,7 @@ pub struct Step {
     pub name: Option<Located<String>>,
     /// When it happens, counted from the scenario's start; the clock is moved there first.
     pub at: Option<Span>,
-    /// How long it may take, in real time. 30 s by default.
+    /// How long it may take, in real time. 60 s by default.
     pub timeout: Option<Span>,
     /// Create something.
     pub create: Option<Located<verb::Create>>,

@@ -1,6 +1,6 @@
 //! One line a scenario, and the full story of a failure.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeSet, fmt::Write as _};
 
 use crate::run::{Outcome, ScenarioReport, StepReport};
 
@@ -122,22 +122,25 @@ fn what_the_pod_got(story: &mut String, step: &StepReport) {
 }
 
 fn why(story: &mut String, step: &StepReport) {
-    for (hop, verdict) in step
-        .observation
-        .verdicts
-        .iter()
-        .filter(|(_, v)| !v.is_allowed())
-    {
+    // A client that tries three times is refused three times for one reason.
+    let mut told = BTreeSet::new();
+    let mut tell = |word: &str, line: &str| {
+        if told.insert(format!("{word} {line}")) {
+            let _ = writeln!(story, "    {word:<12}{line}");
+        }
+    };
+    let refusals = step.observation.verdicts.iter();
+    for (hop, verdict) in refusals.filter(|(_, v)| !v.is_allowed()) {
         let hop = match hop {
             0 => "verdict".to_owned(),
             n => format!("hop {n}"),
         };
         for line in verdict.explain() {
-            let _ = writeln!(story, "    {hop:<12}{line}");
+            tell(&hop, &line);
         }
     }
     for detail in &step.observation.details {
-        let _ = writeln!(story, "    because     {detail}");
+        tell("because", detail);
     }
     for explanation in &step.explanations {
         let variant = explanation
@@ -145,12 +148,11 @@ fn why(story: &mut String, step: &StepReport) {
             .as_ref()
             .map(|v| format!(", {v}"))
             .unwrap_or_default();
-        let _ = writeln!(
-            story,
-            "    {:<12}{}{variant}: {}",
-            explanation.id, explanation.name, explanation.why
+        tell(
+            explanation.id,
+            &format!("{}{variant}: {}", explanation.name, explanation.why),
         );
-        let _ = writeln!(story, "    {:<12}{}", "fix", explanation.fix);
+        tell("fix", &explanation.fix);
     }
 }
 

@@ -34,7 +34,7 @@ pub enum Until {
     /// The program has ended.
     Ended(Exit),
     /// It has written this since it was started.
-    Written(Written),
+    Written(Box<Written>),
 }
 
 /// The word `exit`.

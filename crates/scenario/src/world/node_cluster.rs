@@ -7,7 +7,7 @@ use emu_cluster::{
     SharedCluster,
     kubernetes::{install, token},
     node::{ClusterConfig, Config, NodeCluster},
-    sandbox::{Emulator, NodeSpec},
+    sandbox::{Emulator, Imds, NodeSpec},
 };
 
 use super::{NodeRoles, World};
@@ -71,11 +71,19 @@ impl World {
             .agent
             .settings
             .unwrap_or_else(|| self.settings().agent.clone());
+        let inside = SocketAddr::from((config.node.addresses.node, config.emulator_port));
+        config
+            .env
+            .insert("AWS_ENDPOINT_URL".into(), format!("http://{inside}"));
         config.agent_kind = spec.agent.kind;
         if let Some(imds) = spec.imds {
             config.imds = imds;
         } else {
-            config.imds.enabled = false;
+            // Amazon's agent takes the node's keys from instance metadata; pods do not get through to it.
+            config.imds = Imds {
+                enabled: true,
+                hop_limit: 1,
+            };
         }
         config.virtual_time = self.options.virtual_time;
         let cluster = NodeCluster::start(config).await?;
