@@ -67,7 +67,8 @@ impl Wait {
     pub(super) fn title(&self) -> String {
         let what = match &self.until {
             Until::Ended(_) => "its end".to_owned(),
-            Until::Written(Written { stdout, stderr }) => {
+            Until::Written(written) => {
+                let Written { stdout, stderr } = &**written;
                 let texts: Vec<String> = stdout
                     .iter()
                     .chain(stderr)
@@ -88,7 +89,8 @@ impl Wait {
             let ended = output.code.is_some() || output.signal.is_some();
             let reached = match &self.until {
                 Until::Ended(_) => ended,
-                Until::Written(Written { stdout, stderr }) => {
+                Until::Written(written) => {
+                    let Written { stdout, stderr } = &**written;
                     let fits = |wanted: &Option<Matcher>, text: &dyn Fn() -> String| {
                         wanted.as_ref().is_none_or(|m| m.fits(&text()))
                     };
