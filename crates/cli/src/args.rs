@@ -44,9 +44,6 @@ pub(crate) enum Command {
     /// Sleep for ever; the pause container of our images.
     #[command(hide = true)]
     Pause,
-    /// The small program that plays a pod.
-    #[command(hide = true)]
-    Probe(ProbeArgs),
 }
 
 /// How results are printed.
@@ -289,11 +286,4 @@ pub(crate) enum KubernetesAction {
 pub(crate) struct CompletionsArgs {
     /// The shell.
     pub(crate) shell: clap_complete::Shell,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct ProbeArgs {
-    /// Its own arguments.
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    pub(crate) arguments: Vec<String>,
 }

@@ -48,7 +48,6 @@ async fn asynchronous(command: Command) -> miette::Result<ExitCode> {
         Command::Agent(args) => command::agent::run(args).await,
         Command::Webhook(args) => command::webhook::run(args).await,
         Command::Kubernetes(args) => command::kubernetes::run(&args).await,
-        Command::Probe(args) => command::probe::run(args).await,
         _ => unreachable!("the others need no runtime"),
     }
 }

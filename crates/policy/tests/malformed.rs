@@ -312,7 +312,7 @@ fn text_size_and_principals_are_kept() {
     let pinned = document.pin_principals(|arn| arn.ends_with("/a").then(|| "AROAGONE".to_owned()));
     let named: Vec<_> = pinned
         .principals()
-        .map(|named| (named.value.clone(), named.id.clone()))
+        .map(|named| (named.value.clone(), named.id))
         .collect();
     assert_eq!(named[0].1.as_deref(), Some("AROAGONE"));
     assert_eq!(named[1], ("arn:aws:iam::111122223333:user/b".into(), None));

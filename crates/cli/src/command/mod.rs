@@ -10,7 +10,6 @@ pub(crate) mod exec;
 pub(crate) mod journal;
 pub(crate) mod kubernetes;
 pub(crate) mod pause;
-pub(crate) mod probe;
 pub(crate) mod run;
 pub(crate) mod schema;
 pub(crate) mod up;
