@@ -5,8 +5,11 @@ mod programs;
 
 use emu_vtime::Group;
 use programs::{Running, group, skipped};
-use std::os::unix::process::CommandExt;
+use std::fs::Permissions;
+use std::os::unix::{fs::PermissionsExt, process::CommandExt};
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -25,7 +28,9 @@ fn as_an_ordinary_user() {
     let Some(path) = programs::c("traps.c") else {
         return;
     };
-    let mut command = Command::new(std::env::current_exe().unwrap());
+    let here = Reachable::folder();
+    let path = here.copy(&path);
+    let mut command = Command::new(here.copy(&std::env::current_exe().unwrap()));
     command.args(["--exact", "play", "--ignored", "--nocapture"]);
     if fs_uid() == 0 {
         command.uid(65534).gid(65534);
@@ -49,6 +54,34 @@ fn as_an_ordinary_user() {
                 "{said}"
             );
         }
+    }
+}
+
+/// A folder that everybody can walk to: the build folder may lie in a home that only its owner may enter.
+struct Reachable(PathBuf);
+
+impl Reachable {
+    fn folder() -> Self {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        let n = NEXT.fetch_add(1, Ordering::Relaxed);
+        let folder =
+            std::env::temp_dir().join(format!("emu-vtime-user-{}-{n}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::set_permissions(&folder, Permissions::from_mode(0o755)).unwrap();
+        Self(folder)
+    }
+
+    fn copy(&self, program: &Path) -> PathBuf {
+        let copy = self.0.join(program.file_name().unwrap());
+        std::fs::copy(program, &copy).unwrap();
+        std::fs::set_permissions(&copy, Permissions::from_mode(0o755)).unwrap();
+        copy
+    }
+}
+
+impl Drop for Reachable {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 
@@ -84,9 +117,10 @@ fn a_child_with_another_user() {
     let Some(path) = programs::c("traps.c") else {
         return;
     };
+    let here = Reachable::folder();
     let mut nap = Running::start(
         &group,
-        Command::new(path)
+        Command::new(here.copy(&path))
             .args(["nap", "3600"])
             .uid(65534)
             .gid(65534),
