@@ -129,8 +129,10 @@ fn why(story: &mut String, step: &StepReport) {
             let _ = writeln!(story, "    {word:<12}{line}");
         }
     };
-    let refusals = step.observation.verdicts.iter();
-    for (hop, verdict) in refusals.filter(|(_, v)| !v.is_allowed()) {
+    let verdicts = &step.observation.verdicts;
+    let refused = verdicts.iter().any(|(_, v)| !v.is_allowed());
+    // Refusals tell most; where all was allowed, what allowed it.
+    for (hop, verdict) in verdicts.iter().filter(|(_, v)| v.is_allowed() != refused) {
         let hop = match hop {
             0 => "verdict".to_owned(),
             n => format!("hop {n}"),
