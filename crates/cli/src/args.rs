@@ -91,7 +91,7 @@ impl std::str::FromStr for ClusterChoice {
 /// What `run` and `up` have in common.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct WorldArgs {
-    /// Where pods run: sandbox, node, kind, k3d, or kubeconfig[=CONTEXT].
+    /// Where pods run: sandbox or node. kind, k3d and kubeconfig are not available in this version.
     #[arg(long, env = "EMU_CLUSTER", default_value = "sandbox")]
     pub(crate) cluster: ClusterChoice,
     /// The node agent: auto (Amazon's own if it is installed), twin, real, or a path to Amazon's.
