@@ -143,7 +143,7 @@ pub(crate) struct UpArgs {
     /// A scenario file whose `given` is established first.
     #[arg(long, short = 'f', env = "EMU_FILE")]
     pub(crate) file: Option<PathBuf>,
-    /// Roles that do not exist may be named in associations. For outside suites only.
+    /// Roles that do not exist may be named in associations, and the root user may assume roles. For outside suites only.
     #[arg(long, env = "EMU_LENIENT_ROLES")]
     pub(crate) lenient_roles: bool,
     #[command(flatten)]

@@ -25,7 +25,7 @@ pub struct Settings {
     pub throttles: Throttles,
     /// How far a signature's date may be from now.
     pub clock_skew: Span,
-    /// Roles that do not exist may be named in associations. For outside suites only.
+    /// Roles that do not exist may be named in associations, and the root user may assume roles. For outside suites only.
     pub lenient_roles: bool,
     /// Answers to give instead of the built-in ones where AWS's real text is not known, by the name of the situation
     /// (for example `eks-auth.no-association`).

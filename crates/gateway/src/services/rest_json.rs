@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use emu_cloud::ServiceError;
 use http::{Request, Response, StatusCode, header};
@@ -134,37 +133,6 @@ fn response(status: u16, request_id: &str, body: Bytes) -> Response<Bytes> {
     response
 }
 
-/// One page of a list, with the token for the next.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Page<T> {
-    /// The items of this page.
-    pub items: Vec<T>,
-    /// What to ask the next page with.
-    pub next_token: Option<String>,
-}
-
-/// Cuts a page out of `items`, which must be sorted by `key`. The token carries the last key, so that a list that
-/// changes meanwhile neither repeats nor skips. `None` when the token is not one of ours.
-pub fn page<T>(
-    items: impl IntoIterator<Item = T>,
-    key: impl Fn(&T) -> &str,
-    max: usize,
-    token: Option<&str>,
-) -> Option<Page<T>> {
-    let after = match token.filter(|t| !t.is_empty()) {
-        Some(token) => Some(String::from_utf8(STANDARD.decode(token).ok()?).ok()?),
-        None => None,
-    };
-    let mut rest = items
-        .into_iter()
-        .filter(|item| after.as_deref().is_none_or(|after| key(item) > after));
-    let items: Vec<T> = rest.by_ref().take(max.max(1)).collect();
-    let next_token = rest
-        .next()
-        .and_then(|_| items.last().map(|last| STANDARD.encode(key(last))));
-    Some(Page { items, next_token })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -182,23 +150,6 @@ mod tests {
             );
         }
         assert_eq!(rest_label("/tags/", "/tags/"), None);
-    }
-
-    #[test]
-    fn pages_follow_each_other_without_gap_or_repeat() {
-        let items = ["a", "b", "c", "d", "e"];
-        let mut token = None;
-        let mut seen = Vec::new();
-        loop {
-            let page = page(items, |i| i, 2, token.as_deref()).unwrap();
-            seen.extend(page.items);
-            token = page.next_token;
-            if token.is_none() {
-                break;
-            }
-        }
-        assert_eq!(seen, items);
-        assert!(page(items, |i| i, 2, Some("???")).is_none());
     }
 
     #[test]

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use emu_cloud::ServiceError;
 use s3s::dto::*;
 
-use super::ask::{Ask, timestamp};
+use super::{
+    ask::{Ask, timestamp},
+    page::page,
+};
 
 type Outcome<T> = Result<T, ServiceError>;
 
@@ -15,7 +18,7 @@ pub(super) fn list(ask: &Ask<'_>, input: ListBucketsInput) -> Outcome<ListBucket
         .max_buckets
         .map_or(10_000, |n| n.clamp(1, 10_000) as usize);
     let buckets = ask.s3.list_buckets(&ask.visit)?;
-    let page = crate::services::rest_json::page(
+    let page = page(
         buckets.into_iter().filter(|bucket| {
             bucket.name.starts_with(&prefix)
                 && input

@@ -14,6 +14,7 @@ mod handle;
 mod listing;
 mod multipart;
 mod objects;
+mod page;
 mod request;
 mod settings;
 
