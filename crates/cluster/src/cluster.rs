@@ -1,6 +1,9 @@
 //! What every kind of cluster can be asked.
 
-use std::sync::Arc;
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use async_trait::async_trait;
 use emu_core::ServiceAccountRef;
@@ -92,6 +95,18 @@ pub trait Cluster: Send + Sync + 'static {
     async fn set_webhook_fault(&self, fault: Option<WebhookFault>) -> Result<()> {
         let _ = fault;
         Err(self.unsupported("make the webhook fail", "it is not ours"))
+    }
+
+    /// An administrator's kubeconfig, where there is an API server.
+    fn kubeconfig(&self) -> Option<PathBuf> {
+        None
+    }
+
+    /// Brings the images of an archive (`docker save`, or an OCI layout in a tar) onto the nodes, as no registry is
+    /// needed then; gives their names.
+    async fn load_images(&self, archive: &Path) -> Result<Vec<String>> {
+        let _ = archive;
+        Err(self.unsupported("load images", "its pods run none"))
     }
 
     /// An error that says this cluster cannot do something.

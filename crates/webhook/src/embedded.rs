@@ -29,6 +29,19 @@ impl Server {
         journal: Journal,
         cluster: impl Into<String>,
     ) -> io::Result<Self> {
+        Self::start_with_endpoint(listener, tls, mutator, journal, cluster, None)
+    }
+
+    /// The same; with a URL, `POST` [`ENDPOINT_PATH`](crate::ENDPOINT_PATH) also answers reviews of pods, giving each
+    /// container `AWS_ENDPOINT_URL` unless it sets it itself. That is ours: Amazon's webhook has no such thing.
+    pub fn start_with_endpoint(
+        listener: TcpListener,
+        tls: Arc<ServerConfig>,
+        mutator: Mutator,
+        journal: Journal,
+        cluster: impl Into<String>,
+        endpoint: Option<String>,
+    ) -> io::Result<Self> {
         let cluster = cluster.into();
         let routes = WebhookRoutes {
             mutator,
@@ -39,6 +52,7 @@ impl Server {
                 }
             })),
             debug: false,
+            endpoint,
         };
         Running::start(listener, Some(tls), Arc::new(routes)).map(Self)
     }

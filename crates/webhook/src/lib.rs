@@ -8,6 +8,7 @@
 
 pub mod accounts;
 mod embedded;
+mod endpoint;
 pub mod flags;
 mod go;
 pub mod identities;
@@ -25,6 +26,7 @@ pub mod watch;
 
 pub use accounts::ServiceAccounts;
 pub use embedded::Server;
+pub use endpoint::ENDPOINT_PATH;
 pub use flags::ServeArgs;
 pub use identities::{FeedIdentities, Identities, ListedIdentities};
 pub use mutate::{Operation, apply};

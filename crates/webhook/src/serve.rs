@@ -302,6 +302,7 @@ async fn run(
             metrics,
             observer: None,
             debug: args.enable_debugging_handlers,
+            endpoint: None,
         }),
     )
     .map_err(listening(args.port))?;

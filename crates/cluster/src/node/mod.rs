@@ -158,11 +158,11 @@ impl Node {
         &self.inward
     }
 
-    /// Imports the images of an OCI archive.
+    /// Imports the images of an archive (`docker save`, or an OCI layout in a tar); gives their full names.
     ///
     /// # Errors
     /// When containerd refuses.
-    pub async fn import(&self, archive: &Path) -> Result<(), Error> {
+    pub async fn import(&self, archive: &Path) -> Result<Vec<String>, Error> {
         let number = self
             .imported
             .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
@@ -171,8 +171,17 @@ impl Node {
             run: &self.run,
             pki: &self.run.join("pki"),
         };
-        let spawn = processes.import(&format!("later-import-{number}"), archive);
-        self.link.run(spawn).await
+        let mut spawn = processes.import(&format!("later-import-{number}"), archive);
+        spawn.log.set_file_name(format!("import-{number}.log"));
+        let log = spawn.log.clone();
+        self.link.run(spawn).await?;
+        let said = std::fs::read_to_string(&log).map_err(Error::file("reading", &log))?;
+        // `unpacking NAME (sha256:...)...done`
+        let named = |line: &str| {
+            let name = line.strip_prefix("unpacking ")?.split(' ').next()?;
+            Some(name.to_owned())
+        };
+        Ok(said.lines().filter_map(named).collect())
     }
 
     /// Kills a container's first process, by the container's id at containerd.

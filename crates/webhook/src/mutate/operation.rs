@@ -15,7 +15,7 @@ pub struct Operation {
 }
 
 impl Operation {
-    pub(super) fn add(path: &str, value: Json) -> Self {
+    pub(crate) fn add(path: &str, value: Json) -> Self {
         Self {
             op: "add".into(),
             path: path.into(),

@@ -11,7 +11,7 @@ use super::{
     Metrics,
     form::{FormType, MAX_FORM, form_type, is_escaped, is_query},
 };
-use crate::{Decided, Mutator};
+use crate::{Decided, ENDPOINT_PATH, Mutator, endpoint};
 
 /// The largest body read. The original has no limit; what is larger counts as a body that could not be read.
 const MAX_BODY: usize = 256 << 20;
@@ -34,6 +34,8 @@ pub(crate) struct WebhookRoutes {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) observer: Option<Observer>,
     pub(crate) debug: bool,
+    /// What every container learns on a path of ours; without it there is no such path.
+    pub(crate) endpoint: Option<String>,
 }
 
 /// The metrics port: `/metrics` and the debugging handlers.
@@ -53,6 +55,7 @@ impl Routes for WebhookRoutes {
                 "/debug/alpha/deny" | "/debug/alpha/500" if self.debug => {
                     self.instrumented(request, &path).await
                 }
+                ENDPOINT_PATH if self.endpoint.is_some() => self.add_endpoint(request).await,
                 _ => not_found(),
             },
         }
@@ -60,6 +63,19 @@ impl Routes for WebhookRoutes {
 }
 
 impl WebhookRoutes {
+    async fn add_endpoint(&self, request: Request<Incoming>) -> Answer {
+        let body = read(request.into_body(), MAX_BODY)
+            .await
+            .unwrap_or_default();
+        let url = self.endpoint.as_deref().unwrap_or_default();
+        let mut answer = text(StatusCode::OK, endpoint::review(&body, url).to_string());
+        answer.headers_mut().insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/json"),
+        );
+        answer
+    }
+
     /// Reads the form, as the original's logging does before anything else, then answers and counts.
     async fn instrumented(&self, request: Request<Incoming>, path: &str) -> Answer {
         let method = request.method().clone();

@@ -32,6 +32,8 @@ pub struct ClusterConfig {
     pub emulator_port: u16,
     /// Variables of every container that does not set them itself.
     pub env: BTreeMap<String, String>,
+    /// Pods that are not made through this crate learn the emulator's address too, by a webhook of ours.
+    pub endpoint_in_pods: bool,
     /// How the twin behaves.
     pub agent: AgentSettings,
     /// Which agent the node has.
@@ -68,6 +70,7 @@ impl ClusterConfig {
             emulator,
             emulator_port: 4566,
             env: BTreeMap::new(),
+            endpoint_in_pods: false,
             agent: AgentSettings::default(),
             agent_kind: AgentKind::Twin,
             node_credentials,

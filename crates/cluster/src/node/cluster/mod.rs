@@ -16,7 +16,7 @@ mod world;
 
 use std::{
     io,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -377,6 +377,18 @@ impl Cluster for NodeCluster {
             Some(webhook) => webhook.set_fault(fault.as_ref()).await,
             None => Ok(()),
         }
+    }
+
+    fn kubeconfig(&self) -> Option<PathBuf> {
+        Some(self.world.node.kubeconfig().to_owned())
+    }
+
+    async fn load_images(&self, archive: &Path) -> Result<Vec<String>> {
+        let loaded = self.world.node.import(archive).await;
+        loaded.map_err(|e| ClusterError::Kubernetes {
+            what: format!("could not load the images of {}", archive.display()),
+            message: e.to_string(),
+        })
     }
 
     async fn teardown(&self) -> Result<()> {

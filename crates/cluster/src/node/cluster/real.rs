@@ -154,6 +154,7 @@ impl World {
         self.node
             .import(&archive)
             .await
+            .map(drop)
             .map_err(|e| failed(self, e))
     }
 

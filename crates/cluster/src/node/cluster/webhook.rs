@@ -7,7 +7,8 @@ use std::{
 };
 
 use emu_webhook::{
-    AccountDefaults, FeedIdentities, MutationSettings, Mutator, Server, ServiceAccounts,
+    AccountDefaults, ENDPOINT_PATH, FeedIdentities, MutationSettings, Mutator, Server,
+    ServiceAccounts,
 };
 use k8s_openapi::api::{admissionregistration::v1::MutatingWebhookConfiguration, core::v1::Pod};
 use kube::{
@@ -33,6 +34,8 @@ const LEARN: Duration = Duration::from_secs(20);
 pub(super) struct Webhook {
     way: Forward,
     registration: MutatingWebhookConfiguration,
+    /// Ours, by which pods learn the emulator's address.
+    endpoint: Option<MutatingWebhookConfiguration>,
     client: Client,
     _server: Server,
     accounts: tokio::task::AbortHandle,
@@ -67,12 +70,17 @@ impl Webhook {
         let host = listener
             .local_addr()
             .map_err(system("listen for the webhook"))?;
-        let server = Server::start(
+        let endpoint = config.endpoint_in_pods.then(|| {
+            let address = SocketAddr::from((node.config().addresses.node, config.emulator_port));
+            format!("http://{address}")
+        });
+        let server = Server::start_with_endpoint(
             listener,
             Arc::new(tls),
             mutator,
             config.journal.clone(),
             &config.name,
+            endpoint.clone(),
         )
         .map_err(system("serve the webhook"))?;
         let way = node
@@ -95,11 +103,11 @@ impl Webhook {
             synced,
         );
         let accounts = tokio::spawn(following).abort_handle();
-        let registration =
-            Registration::new(format!("https://{INSIDE}/mutate"), authority).object();
+        let at = |path| Registration::new(format!("https://{INSIDE}{path}"), &authority);
         let webhook = Self {
             way,
-            registration,
+            registration: at("/mutate").object(),
+            endpoint: endpoint.map(|_| at(ENDPOINT_PATH).endpoint_object()),
             client,
             _server: server,
             accounts,
@@ -114,6 +122,24 @@ impl Webhook {
         apply::apply(&api, &self.registration)
             .await
             .map_err(|e| kubernetes("register the webhook", e))?;
+        let before = self.way.connections();
+        self.until_called(|_| self.way.connections() != before)
+            .await?;
+        let Some(endpoint) = &self.endpoint else {
+            return Ok(());
+        };
+        apply::apply(&api, endpoint)
+            .await
+            .map_err(|e| kubernetes("register the webhook", e))?;
+        self.until_called(|pod| {
+            let containers = pod.spec.iter().flat_map(|spec| &spec.containers);
+            containers.into_iter().all(|one| one.env.is_some())
+        })
+        .await
+    }
+
+    /// Tries pods, without making them, until the API server is seen to know: there is no other way to learn it.
+    async fn until_called(&self, seen: impl Fn(&Pod) -> bool) -> Result<()> {
         let pods: Api<Pod> = Api::namespaced(self.client.clone(), "default");
         let dry = PostParams {
             dry_run: true,
@@ -124,11 +150,8 @@ impl Webhook {
             "spec": {"containers": [{"name": "none", "image": "none"}]},
         }))
         .map_err(|e| kubernetes("register the webhook", e))?;
-        let before = self.way.connections();
         let called = async {
-            // There is no other way to learn that it knows.
-            while self.way.connections() == before {
-                pods.create(&dry, &probe).await?;
+            while !seen(&pods.create(&dry, &probe).await?) {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
             Ok::<_, kube::Error>(())
