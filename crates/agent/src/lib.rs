@@ -30,6 +30,6 @@ pub use handler::PodOf;
 pub use local_validation::KeySource;
 pub use log::Level;
 pub use profile::{Profile, UnknownProfile};
-pub use real::{AgentChoice, PullArgs, RealAgent, pull};
+pub use real::{AgentChoice, PullArgs, RealAgent, asked_version, pull};
 pub use serve::{AgentCommand, ServeArgs, run};
 pub use twin::{ListenerId, Twin, TwinConfig, TwinError, TwinListener};

@@ -50,7 +50,7 @@ impl Builder {
     /// # Errors
     /// If no port is free, or the machine does not do its part.
     pub async fn start(self) -> Result<Emu, Error> {
-        let mut world = World::bare(&self.options, &Given::default())?;
+        let mut world = World::bare(&self.options, &Given::default()).await?;
         let cluster = emu_scenario::given::Cluster {
             name: self.cluster.as_deref().unwrap_or("demo").into(),
             ..emu_scenario::given::Cluster::default()

@@ -8,6 +8,9 @@ use std::{
 /// The program's name in its image and in the cache folder.
 pub(super) const PROGRAM: &str = "eks-pod-identity-agent";
 
+/// What stands for a release that is not known.
+const UNKNOWN: &str = "unknown";
+
 /// Amazon's own agent, as a program on this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RealAgent {
@@ -65,7 +68,7 @@ impl RealAgent {
         });
         Ok(Self {
             path: path.into(),
-            version: version.unwrap_or("unknown").into(),
+            version: version.unwrap_or(UNKNOWN).into(),
         })
     }
 
@@ -77,6 +80,15 @@ impl RealAgent {
     /// Its release, or `unknown`.
     pub fn version(&self) -> &str {
         &self.version
+    }
+
+    /// Asks the program for its release if its place does not tell.
+    pub async fn ask_version(&mut self) {
+        if self.version == UNKNOWN
+            && let Some(version) = super::asked_version(&self.path).await
+        {
+            self.version = version;
+        }
     }
 }
 

@@ -3,7 +3,9 @@
 mod choice;
 mod find;
 mod pull;
+mod version;
 
 pub use choice::{AgentChoice, NoSuchAgent};
 pub use find::{FindError, RealAgent};
 pub use pull::{PullArgs, PullError, pull};
+pub use version::asked_version;

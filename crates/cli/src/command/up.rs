@@ -34,7 +34,9 @@ pub(crate) async fn run(args: &UpArgs) -> miette::Result<ExitCode> {
             .clone(),
         None => Given::default(),
     };
-    let mut world = World::bare(&options, &given).map_err(|t| told(&t))?;
+    let mut world = World::bare(&options, &given)
+        .await
+        .map_err(|t| told(&t))?;
     let gateway = world.gateway().clone();
     let journal = world.journal().clone();
     if args.file.is_some() {

@@ -65,7 +65,7 @@ pub(super) async fn start(
     if let Some(group) = &needs.group {
         group.prepare(command.as_std_mut());
     }
-    let version = version(binary).await;
+    let version = emu_agent::asked_version(binary).await.unwrap_or_default();
     let mut child = needs.spawner.spawn(command).await?;
     let (stop, mut stopped) = watch::channel(false);
     let (ended, mut end) = watch::channel(None::<String>);
@@ -279,23 +279,6 @@ fn metadata_gate(node: &Node, socket: std::os::fd::OwnedFd) -> io::Result<Gate> 
     let gate = Gate::new(socket, Arc::new(serve))?;
     gate.set(Door::Open)?;
     Ok(gate)
-}
-
-/// What the binary says of itself.
-async fn version(binary: &Path) -> String {
-    let asked = Command::new(binary)
-        .arg("version")
-        .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .output();
-    match tokio::time::timeout(Duration::from_secs(2), asked).await {
-        Ok(Ok(output)) => String::from_utf8_lossy(&output.stdout)
-            .split_whitespace()
-            .last()
-            .unwrap_or_default()
-            .to_owned(),
-        _ => String::new(),
-    }
 }
 
 /// The agent's output, on its way into the journal.

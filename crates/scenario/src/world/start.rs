@@ -33,7 +33,7 @@ impl World {
     /// # Errors
     /// If the port is taken, or a cluster does not come up.
     pub async fn start(options: &WorldOptions, scenario: &Scenario) -> Result<Self, Trouble> {
-        let mut world = Self::bare(options, &scenario.given)?;
+        let mut world = Self::bare(options, &scenario.given).await?;
         world.start_clusters(&scenario.given).await?;
         Ok(world)
     }
@@ -42,7 +42,7 @@ impl World {
     ///
     /// # Errors
     /// If the port is taken.
-    pub fn bare(options: &WorldOptions, given: &Given) -> Result<Self, Trouble> {
+    pub async fn bare(options: &WorldOptions, given: &Given) -> Result<Self, Trouble> {
         let clock = Clock::new();
         let settings = settings(&options.settings, given);
         let journal = Journal::new(clock.clone(), settings.journal_entries);
@@ -67,10 +67,13 @@ impl World {
             .map_err(|e| Trouble::new(format!("the listener has no address: {e}")))?;
         let gateway = Gateway::start(Arc::clone(&cloud), vec![Listener::control(listener)])
             .map_err(|e| Trouble::new(format!("the gateway does not start: {e}")))?;
-        let real_agent = options.agent.resolve().map_err(|e| {
+        let mut real_agent = options.agent.resolve().map_err(|e| {
             Trouble::new(e.to_string())
                 .help("--agent /path/to/it names it; --agent twin does without")
         })?;
+        if let Some(agent) = &mut real_agent {
+            agent.ask_version().await;
+        }
         Ok(Self {
             cloud,
             gateway,
