@@ -146,6 +146,9 @@ pub(crate) struct UpArgs {
     /// Roles that do not exist may be named in associations, and the root user may assume roles. For outside suites only.
     #[arg(long, env = "EMU_LENIENT_ROLES")]
     pub(crate) lenient_roles: bool,
+    /// Leave pods that are made on a real cluster without AWS_ENDPOINT_URL; else a webhook of ours gives it to them.
+    #[arg(long, env = "EMU_NO_ENDPOINT_IN_PODS")]
+    pub(crate) no_endpoint_in_pods: bool,
     #[command(flatten)]
     pub(crate) world: WorldArgs,
 }
@@ -280,6 +283,33 @@ pub(crate) enum KubernetesAction {
         #[arg(long)]
         with: Vec<String>,
     },
+    /// Bring the images of an archive onto the running emulator's nodes: `docker save app:dev | emu kubernetes load -`.
+    Load(LoadArgs),
+    /// Run kubectl against the running emulator's cluster: `emu kubernetes kubectl get pods`.
+    Kubectl(KubectlArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LoadArgs {
+    #[command(flatten)]
+    pub(crate) at: At,
+    /// The cluster; the only one, or the first one, if absent.
+    #[arg(long, short = 'c')]
+    pub(crate) cluster: Option<String>,
+    /// What `docker save` writes, or an OCI layout in a tar; `-` reads it from standard input.
+    pub(crate) archive: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct KubectlArgs {
+    #[command(flatten)]
+    pub(crate) at: At,
+    /// The cluster; the only one, or the first one, if absent.
+    #[arg(long, short = 'c')]
+    pub(crate) cluster: Option<String>,
+    /// kubectl's arguments.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(crate) arguments: Vec<String>,
 }
 
 #[derive(Debug, Args)]

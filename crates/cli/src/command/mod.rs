@@ -2,6 +2,7 @@
 
 pub(crate) mod agent;
 pub(crate) mod clock;
+mod clusters;
 pub(crate) mod completions;
 pub(crate) mod doctor;
 pub(crate) mod down;

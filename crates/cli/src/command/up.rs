@@ -1,8 +1,12 @@
 //! `emu up`.
 
-use std::{collections::BTreeSet, process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet, net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc,
+    time::Duration,
+};
 
 use bytes::Bytes;
+use emu_cluster::ClusterKind;
 use emu_core::{Event, Journal};
 use emu_scenario::{given::Given, load::read_file, world::World};
 use futures::{FutureExt as _, future::BoxFuture};
@@ -16,16 +20,17 @@ use tokio::{
     sync::Mutex,
 };
 
-use super::world_options;
+use super::{clusters, world_options};
 use crate::{args::UpArgs, output};
 
-type Shared = Arc<Mutex<World>>;
+pub(super) type Shared = Arc<Mutex<World>>;
 
 /// Stays up until Ctrl-C.
 pub(crate) async fn run(args: &UpArgs) -> miette::Result<ExitCode> {
     let mut options = world_options(&args.world);
     options.address = Some(args.addr);
     options.settings.lenient_roles = args.lenient_roles;
+    options.endpoint_in_pods = !args.no_endpoint_in_pods;
     let given = match &args.file {
         Some(file) => read_file(file)
             .map_err(miette::Report::new)?
@@ -34,24 +39,27 @@ pub(crate) async fn run(args: &UpArgs) -> miette::Result<ExitCode> {
             .clone(),
         None => Given::default(),
     };
-    let mut world = World::bare(&options, &given)
-        .await
-        .map_err(|t| told(&t))?;
+    let mut world = World::bare(&options, &given).await.map_err(|t| told(&t))?;
     let gateway = world.gateway().clone();
     let journal = world.journal().clone();
-    if args.file.is_some() {
+    let address = world.address();
+    tell(address, &world.played_on());
+    // A sandbox comes into being with its cluster, in an instant; a real cluster is what one wants to be there.
+    if args.file.is_some() || options.kind != ClusterKind::Sandbox {
         world.start_clusters(&given).await.map_err(|t| told(&t))?;
         world.establish(&given).await.map_err(|t| told(&t))?;
     }
-    let address = world.address();
-    let played_on = world.played_on();
+    let kubeconfigs: Vec<(String, PathBuf)> = world
+        .clusters()
+        .filter_map(|c| Some((c.name().to_owned(), c.kubeconfig()?)))
+        .collect();
     let known: BTreeSet<String> = world.clusters().map(|c| c.name().to_owned()).collect();
     let shared: Shared = Arc::new(Mutex::new(world));
     gateway.extend(extension(&shared));
     gateway.on_reset(reset(&shared));
     gateway.set_ready(true);
     let follower = tokio::spawn(follow_clusters(Arc::clone(&shared), journal, known));
-    tell(args, address, &played_on);
+    advise(args, address, &kubeconfigs);
     let mut terminate = signal(SignalKind::terminate()).map_err(|e| miette!("signals: {e}"))?;
     tokio::select! {
         _ = tokio::signal::ctrl_c() => {}
@@ -67,7 +75,7 @@ pub(crate) async fn run(args: &UpArgs) -> miette::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn tell(args: &UpArgs, address: std::net::SocketAddr, played_on: &str) {
+fn tell(address: SocketAddr, played_on: &str) {
     output::line(format_args!(
         "emu {} on http://{address} ({played_on})",
         env!("CARGO_PKG_VERSION")
@@ -77,17 +85,41 @@ fn tell(args: &UpArgs, address: std::net::SocketAddr, played_on: &str) {
             "This address can be reached from other machines: everybody there has the administrator\u{2019}s key."
         ));
     }
+}
+
+/// What can be done now.
+fn advise(args: &UpArgs, address: SocketAddr, kubeconfigs: &[(String, PathBuf)]) {
     let flag = if args.addr.port() == 4566 {
         String::new()
     } else {
         format!(" --addr {address}")
     };
-    output::line(format_args!(
-        "  eval \"$(emu env{flag})\"                    point AWS clients here"
-    ));
-    output::line(format_args!(
-        "  emu exec{flag} NAMESPACE/ACCOUNT -- CMD    run a program as a pod"
-    ));
+    let line = |command: &str, what: &str| output::line(format_args!("  {command:<40}  {what}"));
+    if args.world.cluster.kind == ClusterKind::Sandbox {
+        line(
+            &format!("eval \"$(emu env{flag})\""),
+            "point AWS clients here",
+        );
+        line(
+            &format!("emu exec{flag} NAMESPACE/ACCOUNT -- CMD"),
+            "run a program as a pod",
+        );
+    } else {
+        line(
+            &format!("eval \"$(emu env{flag})\""),
+            "point AWS clients and kubectl here",
+        );
+        line(
+            &format!("emu kubernetes load{flag} FILE.tar"),
+            "bring your images in",
+        );
+        for (name, path) in kubeconfigs {
+            line(
+                &format!("KUBECONFIG={}", path.display()),
+                &format!("cluster {name}"),
+            );
+        }
+    }
     output::line("Ready.");
 }
 
@@ -161,10 +193,13 @@ fn extension(world: &Shared) -> emu_gateway::Extension {
         move |request: Request<Bytes>| -> BoxFuture<'static, Option<Response<Bytes>>> {
             let world = Arc::clone(&world);
             async move {
-                if request.method() != Method::POST || request.uri().path() != "/_emu/exec" {
-                    return None;
-                }
-                Some(match exec(&world, request.body()).await {
+                let answered = match (request.method(), request.uri().path()) {
+                    (&Method::POST, "/_emu/exec") => exec(&world, request.body()).await,
+                    (&Method::GET, "/_emu/clusters") => Ok(clusters::list(&world).await),
+                    (&Method::POST, "/_emu/images") => clusters::load(&world, request.body()).await,
+                    _ => return None,
+                };
+                Some(match answered {
                     Ok(body) => answer(StatusCode::OK, &body),
                     Err(message) => answer(StatusCode::BAD_REQUEST, &json!({ "message": message })),
                 })

@@ -85,6 +85,7 @@ impl World {
                 hop_limit: 1,
             };
         }
+        config.endpoint_in_pods = self.options.endpoint_in_pods;
         config.virtual_time = self.options.virtual_time;
         let cluster = NodeCluster::start(config).await?;
         let keys = token::jwks(&cluster.node().client())

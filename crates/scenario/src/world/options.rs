@@ -25,6 +25,8 @@ pub struct WorldOptions {
     pub seed: Option<u64>,
     /// Programs and real agents follow the clock.
     pub virtual_time: bool,
+    /// Pods that others make on a real cluster learn the emulator's address too.
+    pub endpoint_in_pods: bool,
     /// The program `emu`, where it is not this process: for clusters that run it in containers.
     pub program: Option<PathBuf>,
 }
@@ -40,6 +42,7 @@ impl Default for WorldOptions {
             settings: Settings::default(),
             seed: None,
             virtual_time: true,
+            endpoint_in_pods: false,
             program: None,
         }
     }
