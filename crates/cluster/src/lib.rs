@@ -5,6 +5,7 @@
 #![deny(unsafe_code)]
 
 pub mod cluster;
+pub mod external;
 pub mod fault;
 pub mod fetch;
 pub mod image;

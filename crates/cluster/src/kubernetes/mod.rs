@@ -14,6 +14,7 @@ pub use agent::AgentInstall;
 pub use client::{api_ready, client_from, is_node_ready, node_ready};
 pub use error::Error;
 pub use webhook::Registration;
+pub(crate) use workloads::other;
 pub use workloads::{
     EndMarked, MARK, PROBE_IMAGE, Workloads, WorkloadsConfig, issued, program_folders,
 };
