@@ -1,6 +1,8 @@
 //! The suites that cross crates.
 #![forbid(unsafe_code)]
 
+mod machine;
 mod program;
 
-pub use program::{Up, binary};
+pub use machine::{kubectl, no_node, venv};
+pub use program::{Up, binary, built};

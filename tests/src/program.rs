@@ -3,7 +3,7 @@
 use std::{
     env, io,
     io::{BufRead as _, BufReader},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     sync::mpsc,
     time::Duration,
@@ -17,9 +17,17 @@ const DEADLINE: Duration = Duration::from_secs(60);
 /// # Errors
 /// Why it could not be built.
 pub fn binary() -> Result<PathBuf, String> {
-    if let Some(named) = env::var_os("EMU_BIN") {
-        return Ok(named.into());
+    match env::var_os("EMU_BIN") {
+        Some(named) => Ok(named.into()),
+        None => built("emu-cli", "emu"),
     }
+}
+
+/// A program of a package of ours, of this profile, built now.
+///
+/// # Errors
+/// Why it could not be built.
+pub fn built(package: &str, name: &str) -> Result<PathBuf, String> {
     let here = env::current_exe().map_err(|e| e.to_string())?;
     // A test lies in `deps`, an example in `examples`, both beside the program.
     let folder = here
@@ -28,7 +36,7 @@ pub fn binary() -> Result<PathBuf, String> {
         .ok_or("this test lies nowhere")?
         .to_owned();
     let mut build = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    build.args(["build", "--quiet", "-p", "emu-cli"]);
+    build.args(["build", "--quiet", "-p", package]);
     if folder.ends_with("release") {
         build.arg("--release");
     }
@@ -36,12 +44,12 @@ pub fn binary() -> Result<PathBuf, String> {
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
         .status()
         .map_err(|e| e.to_string())?;
-    let binary = folder.join("emu");
+    let binary = folder.join(name);
     if built.success() && binary.exists() {
         Ok(binary)
     } else {
         Err(format!(
-            "`emu` could not be built into {}",
+            "`{name}` could not be built into {}",
             folder.display()
         ))
     }
@@ -60,8 +68,21 @@ impl Up {
     ///
     /// # Errors
     /// If it ends or says nothing in time.
-    pub fn start(program: &PathBuf, arguments: &[&str]) -> io::Result<Self> {
+    pub fn start(program: &Path, arguments: &[&str]) -> io::Result<Self> {
+        Self::start_with(program, arguments, &[])
+    }
+
+    /// The same, with further variables.
+    ///
+    /// # Errors
+    /// If it ends or says nothing in time.
+    pub fn start_with(
+        program: &Path,
+        arguments: &[&str],
+        variables: &[(&str, &Path)],
+    ) -> io::Result<Self> {
         let mut child = Command::new(program)
+            .envs(variables.iter().copied())
             .args(["up", "--addr", "127.0.0.1:0"])
             .args(arguments)
             .stdin(Stdio::null())

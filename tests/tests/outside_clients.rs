@@ -4,11 +4,10 @@ use std::{
     env,
     error::Error,
     fs,
-    path::PathBuf,
     process::{Command, Stdio},
 };
 
-use emu_tests::{Up, binary};
+use emu_tests::{Up, binary, venv};
 
 #[test]
 fn the_whole_chain_from_outside() -> Result<(), Box<dyn Error>> {
@@ -55,15 +54,4 @@ fn the_whole_chain_from_outside() -> Result<(), Box<dyn Error>> {
     let left = fs::read_to_string("/proc/net/dev")?.lines().count();
     assert_eq!(left, interfaces, "network interfaces left behind");
     Ok(())
-}
-
-/// The folder that `outside/install` filled, if it did.
-fn venv() -> Option<PathBuf> {
-    let cache = env::var_os("EMU_CI_CACHE").map(PathBuf::from).or_else(|| {
-        let base = env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-        let base = base.or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cache")));
-        Some(base?.join("emu-ci"))
-    })?;
-    let venv = cache.join("venv");
-    (venv.join("bin/aws").exists() && venv.join("bin/python").exists()).then_some(venv)
 }
