@@ -41,9 +41,14 @@ pub(crate) enum Command {
     Schema,
     /// Print completions for a shell.
     Completions(CompletionsArgs),
+    /// Write emu's own image as an OCI archive, without Docker: `docker load -i FILE`.
+    Image(ImageArgs),
     /// Sleep for ever; the pause container of our images.
     #[command(hide = true)]
     Pause,
+    /// What emu does inside a pod of its own image.
+    #[command(hide = true)]
+    Pod(PodArgs),
 }
 
 /// How results are printed.
@@ -310,6 +315,49 @@ pub(crate) struct KubectlArgs {
     /// kubectl's arguments.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     pub(crate) arguments: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ImageArgs {
+    /// The image's reference; one that names this very program if absent.
+    #[arg(long)]
+    pub(crate) tag: Option<String>,
+    /// The file to write.
+    #[arg(long, short = 'o')]
+    pub(crate) output: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PodArgs {
+    #[command(subcommand)]
+    pub(crate) action: PodAction,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PodAction {
+    /// Say whether an address can be reached.
+    Reach {
+        /// `HOST:PORT`.
+        address: SocketAddr,
+    },
+    /// Connect standard input and output with an address.
+    Relay {
+        /// `HOST:PORT`.
+        address: SocketAddr,
+    },
+    /// Print a file.
+    Read {
+        /// The file.
+        file: PathBuf,
+    },
+    /// Run a program with other variables, in the words of the program `env`.
+    Env {
+        /// `-u NAME`, `NAME=VALUE`, and the command line.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+        words: Vec<String>,
+    },
+    /// End this container's first process, so that the container is started again.
+    End,
 }
 
 #[derive(Debug, Args)]

@@ -29,6 +29,8 @@ fn main() -> ExitCode {
         Command::Schema => command::schema::run(),
         Command::Completions(args) => command::completions::run(&args),
         Command::Pause => command::pause::run(),
+        Command::Pod(args) => command::pod::run(&args.action),
+        Command::Image(args) => command::image::run(&args),
         other => runtime().and_then(|runtime| runtime.block_on(asynchronous(other))),
     };
     match outcome {

@@ -15,6 +15,10 @@ pub enum AgentCommand {
         /// Logging verbosity can be one of: panic, error, info, trace.
         #[arg(short, long, default_value = "info")]
         verbosity: String,
+        /// Where the kernel makes no dummy links, take one of another kind, or the loopback. Amazon's agent has no such
+        /// flag.
+        #[arg(long)]
+        any_link: bool,
     },
     /// Print the release whose behaviour the twin has.
     Version {

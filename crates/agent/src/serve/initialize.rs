@@ -1,113 +1,152 @@
-//! `initialize`: the link with the two addresses, made with the `ip` program. Linux, NET_ADMIN.
+//! `initialize`: the link with the two addresses. Linux, NET_ADMIN.
 
-use std::process::{Command, ExitCode, Stdio};
+use std::{fs, io, net::IpAddr, process::ExitCode};
 
+use super::{errno, netlink};
 use crate::log::{Fields, Level, Log};
 
 const LINK: &str = "pod-id-link0";
+const ADDRESSES: [(&str, &str); 2] = [("02", "169.254.170.23"), ("0a", "fd00:ec2::23")];
 
-fn ip(args: &[&str]) -> Result<String, String> {
-    let output = Command::new("ip")
-        .args(args)
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|e| format!("the program `ip` (package iproute2) is needed: {e}"))?;
-    if output.status.success() {
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-    } else {
-        Err(String::from_utf8_lossy(&output.stderr).trim().to_string())
-    }
-}
-
-/// Finds or makes what is needed. Problems with IPv6 are logged and no more.
-pub(super) fn run(log: &Log) -> ExitCode {
-    let fields: Fields = vec![("link", LINK.into())];
-    if ip(&["link", "show", LINK]).is_err() {
-        log.write(
-            Level::Info,
-            &Fields::new(),
-            "Link was not found, creating it",
-        );
-        if let Err(e) = ip(&["link", "add", LINK, "type", "dummy"]) {
-            log.write(
-                Level::Error,
-                &Fields::new(),
-                format_args!("Unable to create interface {LINK}: {e}"),
-            );
+/// Finds or makes what is needed. Problems with IPv6 are logged and no more. With `any_link`, which Amazon's agent does
+/// not have, a kernel without dummy links gets one of another kind, or the addresses on its loopback.
+pub(super) fn run(log: &Log, any_link: bool) -> ExitCode {
+    let (name, index) = match link(log, any_link) {
+        Ok(link) => link,
+        Err(e) => {
+            let line = format_args!("Unable to create interface {LINK}: {}", errno(&e));
+            log.write(Level::Error, &Fields::new(), line);
             return ExitCode::FAILURE;
         }
-    }
-    let address = |family: &str, address: &str| {
-        if ip(&[family, "-o", "address", "show", "dev", LINK])
-            .is_ok_and(|all| all.contains(address))
-        {
-            log.write(
-                Level::Info,
-                &fields,
-                format_args!("Found IP {address} on interface {LINK}, continuing"),
-            );
-            return Ok(());
-        }
-        let line = format_args!("Adding IP {address} to {LINK} as it was not found on interface");
-        log.write(Level::Info, &fields, line);
-        ip(&[family, "address", "add", address, "dev", LINK]).map(drop)
     };
-    let route = |family: &str, address: &str| {
-        let there = ip(&[family, "route", "show", address]).unwrap_or_default();
-        if there.contains(LINK) {
-            return Ok(());
-        }
-        if !there.trim().is_empty() {
-            return Err(format!(
-                "expected route {address} to be of {LINK} but is `{}`, please remove route and try again",
-                there.trim()
-            ));
-        }
-        ip(&[family, "route", "add", address, "dev", LINK]).map(drop)
-    };
-    let families = [("-4", "169.254.170.23/32"), ("-6", "fd00:ec2::23/128")];
+    let fields: Fields = vec![("link", name.into())];
     let settle = |family: &str, outcome: Result<(), String>| match outcome {
         Ok(()) => true,
-        Err(e) if family == "-6" => {
+        Err(e) if family == "0a" => {
             log.write(
                 Level::Error,
                 &fields,
-                format_args!("Unable to configure family 0a: {e}"),
+                format_args!("Unable to configure family {family}: {e}"),
             );
             true
         }
         Err(e) => {
-            let line =
-                format_args!("Stopping execution, unable to configure required family 02: {e}");
+            let line = format_args!(
+                "Stopping execution, unable to configure required family {family}: {e}"
+            );
             log.write(Level::Fatal, &fields, line);
             false
         }
     };
-    let addresses = families
-        .iter()
-        .all(|(family, wanted)| settle(family, address(family, wanted)));
-    if !addresses {
+    let address = |text: &str| {
+        let line = format_args!("Adding IP {text} to {name} as it was not found on interface");
+        match netlink::add_address(index, parsed(text)?) {
+            Ok(()) => log.write(Level::Info, &fields, line),
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => log.write(
+                Level::Info,
+                &fields,
+                format_args!("Found IP {text} on interface {name}, continuing"),
+            ),
+            Err(e) => return Err(errno(&e)),
+        }
+        Ok(())
+    };
+    let route = |text: &str| match netlink::add_route(index, parsed(text)?) {
+        Ok(()) => Ok(()),
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => match route_of(parsed(text)?) {
+            Some(other) if other != name => Err(format!(
+                "expected route {text} to be of {name} but is of {other}, please remove route and try again"
+            )),
+            _ => Ok(()),
+        },
+        Err(e) => Err(errno(&e)),
+    };
+    let all = |what: &dyn Fn(&str) -> Result<(), String>| {
+        ADDRESSES
+            .iter()
+            .all(|(family, text)| settle(family, what(text)))
+    };
+    if !all(&address) {
         return ExitCode::FAILURE;
     }
     log.write(
         Level::Info,
         &fields,
-        format_args!("Bringing up link: {LINK}"),
+        format_args!("Bringing up link: {name}"),
     );
-    if let Err(e) = ip(&["link", "set", LINK, "up"]) {
+    if let Err(e) = netlink::set_up(index) {
         log.write(
             Level::Error,
             &fields,
-            format_args!("Error bringing up link: {e}"),
+            format_args!("Error bringing up link: {}", errno(&e)),
         );
         return ExitCode::FAILURE;
     }
-    let routes = families
-        .iter()
-        .all(|(family, wanted)| settle(family, route(family, wanted)));
-    if routes {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
+    // The loopback needs no routes to its own addresses.
+    match name == "lo" || all(&route) {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    }
+}
+
+fn parsed(text: &str) -> Result<IpAddr, String> {
+    text.parse().map_err(|_| format!("{text} is no address"))
+}
+
+/// The link that carries the addresses.
+fn link(log: &Log, any_link: bool) -> io::Result<(&'static str, u32)> {
+    let gone = || io::Error::from(io::ErrorKind::NotFound);
+    if let Some(index) = netlink::index(LINK) {
+        return Ok((LINK, index));
+    }
+    log.write(
+        Level::Info,
+        &Fields::new(),
+        "Link was not found, creating it",
+    );
+    let made = match netlink::add_link(LINK, "dummy") {
+        Err(e) if any_link => {
+            let line = format_args!(
+                "This kernel makes no dummy link ({}), trying another",
+                errno(&e)
+            );
+            log.write(Level::Info, &Fields::new(), line);
+            netlink::add_link(LINK, "ifb")
+        }
+        other => other,
+    };
+    match made {
+        Ok(()) => Ok((LINK, netlink::index(LINK).ok_or_else(gone)?)),
+        Err(_) if any_link => Ok(("lo", netlink::index("lo").ok_or_else(gone)?)),
+        Err(e) => Err(e),
+    }
+}
+
+/// The link of the main table's route to exactly this address.
+fn route_of(address: IpAddr) -> Option<String> {
+    match address {
+        IpAddr::V4(v4) => {
+            // In the byte order of the machine, as the kernel prints it.
+            let wanted = format!("{:08X}", u32::from_ne_bytes(v4.octets()));
+            let table = fs::read_to_string("/proc/net/route").ok()?;
+            table.lines().find_map(|line| {
+                let words: Vec<&str> = line.split_whitespace().collect();
+                let exact = words.get(1) == Some(&wanted.as_str())
+                    && words.get(7).is_some_and(|mask| *mask == "FFFFFFFF");
+                exact.then(|| words[0].to_owned())
+            })
+        }
+        IpAddr::V6(v6) => {
+            let wanted: String = v6.octets().iter().map(|b| format!("{b:02x}")).collect();
+            let table = fs::read_to_string("/proc/net/ipv6_route").ok()?;
+            table.lines().find_map(|line| {
+                let words: Vec<&str> = line.split_whitespace().collect();
+                let exact = words.first() == Some(&wanted.as_str()) && words.get(1) == Some(&"80");
+                // The local table's entry is of the loopback.
+                exact
+                    .then(|| words.last().copied().unwrap_or_default().to_owned())
+                    .filter(|link| link != "lo")
+            })
+        }
     }
 }

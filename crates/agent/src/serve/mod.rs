@@ -1,8 +1,10 @@
 //! `emu agent serve`: the twin as a process, in the place of Amazon's agent and with its flags.
 
 mod args;
+mod events;
 mod initialize;
 mod keys;
+mod netlink;
 mod probe;
 
 use std::{io, net::TcpListener, process::ExitCode, sync::Arc, time::Duration};
@@ -32,8 +34,11 @@ pub async fn run(command: AgentCommand) -> ExitCode {
             );
             ExitCode::SUCCESS
         }
-        AgentCommand::Initialize { verbosity } => match level(&verbosity) {
-            Ok(level) => initialize::run(&log(level)),
+        AgentCommand::Initialize {
+            verbosity,
+            any_link,
+        } => match level(&verbosity) {
+            Ok(level) => initialize::run(&log(level), any_link),
             Err(code) => code,
         },
         AgentCommand::Serve(args) => match level(&args.verbosity) {
@@ -122,6 +127,10 @@ async fn serve(args: ServeArgs, level: Level) -> ExitCode {
         ..SdkSettings::new(region)
     };
     config.clock = log.clock.clone();
+    if let Some((journal, node)) = events::journal(&log.clock) {
+        config.journal = Some(journal);
+        config.node = node;
+    }
     config.log_level = level;
     config.log_to_stdout = true;
     config.settings = AgentSettings {

@@ -10,12 +10,14 @@
 
 mod archive;
 pub mod elf;
+mod emu;
 mod layer;
 mod pause;
 
 use std::path::{Path, PathBuf};
 
 pub use archive::write_archive;
+pub use emu::{EMU_PROGRAM, emu, emu_reference};
 pub use layer::Entry;
 pub use pause::pause;
 
