@@ -1,9 +1,11 @@
 //! Real Kubernetes, whoever runs it: obtaining its binaries, talking to its API server, what is installed on it.
 
+pub(crate) mod admission;
 pub mod agent;
 pub mod apply;
 mod client;
 mod error;
+pub(crate) mod inhabitants;
 pub mod install;
 pub mod pod;
 pub mod token;

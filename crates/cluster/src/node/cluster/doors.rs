@@ -8,7 +8,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::inhabitants::Inhabitants;
+use crate::kubernetes::inhabitants::Inhabitants;
 
 /// Takes a connection, and the pod it comes from where that is known.
 pub(super) type Take = Arc<dyn Fn(TcpStream, Option<PodRef>) + Send + Sync>;

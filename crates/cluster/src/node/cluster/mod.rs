@@ -5,13 +5,11 @@ mod barrier;
 mod clock;
 mod config;
 mod doors;
-mod inhabitants;
 mod metadata;
 mod processes;
 mod real;
 mod tokens;
 mod twin;
-mod webhook;
 mod world;
 
 use std::{
@@ -25,10 +23,7 @@ use emu_core::{Event, ServiceAccountRef};
 use k8s_openapi::api::core::v1::{Pod, ServiceAccount};
 
 pub use self::config::ClusterConfig;
-use self::{
-    barrier::Barrier, clock::NodeClock, doors::Door, inhabitants::Inhabitants, real::Real,
-    twin::OnNode, webhook::Webhook,
-};
+use self::{barrier::Barrier, clock::NodeClock, doors::Door, real::Real, twin::OnNode};
 use super::{Node, launch::Virtual};
 use crate::{
     cluster::{
@@ -37,7 +32,9 @@ use crate::{
     },
     fault::{FaultPlace, NetworkFault, WebhookFault},
     fetch::{FetchRequest, FetchResponse},
-    kubernetes::{Workloads, WorkloadsConfig, program_folders},
+    kubernetes::{
+        Workloads, WorkloadsConfig, admission::Admission, inhabitants::Inhabitants, program_folders,
+    },
     program::{Program, Running},
     sandbox::{AgentKind, faults::Faults, gate::Gate},
     token::{IssuedToken, TokenFault},
@@ -59,7 +56,7 @@ struct World {
     state: Mutex<AgentState>,
     /// One start or stop of the agent at a time.
     turn: tokio::sync::Mutex<()>,
-    webhook: Mutex<Option<Arc<Webhook>>>,
+    webhook: Mutex<Option<Arc<Admission>>>,
     /// Listeners inside the node: the emulator's, the instance metadata's.
     open: Mutex<Vec<Door>>,
     watch: Mutex<Option<tokio::task::AbortHandle>>,
@@ -160,7 +157,7 @@ impl NodeCluster {
         let metadata = metadata::open(&world)
             .map_err(ClusterError::system("open the node's instance metadata"))?;
         lock(&world.open).push(metadata);
-        let webhook = Webhook::start(&world.node, &world.config).await?;
+        let webhook = world.start_webhook().await?;
         *lock(&world.webhook) = Some(Arc::new(webhook));
         if world.config.agent_kind != AgentKind::Absent {
             world.start_agent().await?;

@@ -1,6 +1,10 @@
 //! What a node cluster does: its listeners inside the node, its agent, requests from pods, faults.
 
-use std::{io, sync::Arc};
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Arc,
+};
 
 use emu_core::{Event, journal::PodRef};
 use k8s_openapi::api::core::v1::Pod;
@@ -18,7 +22,8 @@ use crate::{
     cluster::{AgentState, ClusterError, Result},
     fault::{FaultPlace, NetworkFault},
     fetch::{FetchRequest, FetchResponse},
-    node::netns::Inside,
+    kubernetes::admission::{Admission, AdmissionConfig, Identity},
+    node::{Inward, netns::Inside},
     sandbox::{
         AgentKind,
         fetch::{head, target},
@@ -26,8 +31,11 @@ use crate::{
     },
 };
 
+/// Where the API server finds the webhook, inside the node.
+const WEBHOOK: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9443);
+
 impl World {
-    pub(super) fn emulator_in_pods(&self) -> std::net::SocketAddr {
+    pub(super) fn emulator_in_pods(&self) -> SocketAddr {
         (self.node.config().addresses.node, self.config.emulator_port).into()
     }
 
@@ -61,7 +69,7 @@ impl World {
         let port = self.config.emulator_port;
         let addresses = [
             self.emulator_in_pods(),
-            (std::net::Ipv4Addr::LOCALHOST, port).into(),
+            (Ipv4Addr::LOCALHOST, port).into(),
         ];
         for address in addresses {
             let door = self
@@ -76,6 +84,27 @@ impl World {
             lock(&self.open).push(door);
         }
         Ok(())
+    }
+
+    pub(super) async fn start_webhook(&self) -> Result<Admission> {
+        let config = &self.config;
+        let endpoint = config
+            .endpoint_in_pods
+            .then(|| format!("http://{}", self.emulator_in_pods()));
+        let admission = AdmissionConfig {
+            client: self.node.client(),
+            cluster: config.name.clone(),
+            region: config.region.clone(),
+            clock: config.clock.clone(),
+            ids: config.ids.clone(),
+            journal: config.journal.clone(),
+            associations: Arc::clone(&config.associations),
+            endpoint,
+            address: WEBHOOK,
+            identity: Identity::new(&[WEBHOOK.ip().to_string(), "localhost".into()])?,
+        };
+        let inside = WEBHOOK;
+        Admission::start(admission, |host| self.node.forward(Inward { inside, host })).await
     }
 
     pub(super) async fn start_agent(self: &Arc<Self>) -> Result<()> {

@@ -1,4 +1,4 @@
-//! Which pods are on the node, by the addresses they call from: watched, so that connections can be told apart.
+//! Which pods a cluster has, by the addresses they call from: watched, so that connections can be told apart.
 
 use std::{
     collections::HashMap,
@@ -17,13 +17,13 @@ use kube::{
 type Gone = Box<dyn Fn(&PodRef) + Send + Sync>;
 
 /// The pods of a cluster.
-pub(super) struct Inhabitants {
+pub(crate) struct Inhabitants {
     cluster: String,
     by_uid: Mutex<HashMap<String, (PodRef, Option<IpAddr>)>>,
 }
 
 impl Inhabitants {
-    pub(super) fn new(cluster: &str) -> Arc<Self> {
+    pub(crate) fn new(cluster: &str) -> Arc<Self> {
         Arc::new(Self {
             cluster: cluster.to_owned(),
             by_uid: Mutex::default(),
@@ -31,7 +31,7 @@ impl Inhabitants {
     }
 
     /// Follows the cluster's pods for ever.
-    pub(super) async fn follow(self: Arc<Self>, client: Client, journal: Journal, gone: Gone) {
+    pub(crate) async fn follow(self: Arc<Self>, client: Client, journal: Journal, gone: Gone) {
         let pods: Api<Pod> = Api::all(client);
         loop {
             let mut events = std::pin::pin!(watcher(pods.clone(), watcher::Config::default()));
@@ -59,7 +59,7 @@ impl Inhabitants {
     }
 
     /// What is known of a pod when it is stored or changed.
-    pub(super) fn learn(&self, pod: &Pod) {
+    pub(crate) fn learn(&self, pod: &Pod) {
         let reference = PodRef {
             cluster: self.cluster.clone(),
             namespace: pod.namespace().unwrap_or_default(),
@@ -83,7 +83,7 @@ impl Inhabitants {
     }
 
     /// The pod that has this address.
-    pub(super) fn at(&self, address: IpAddr) -> Option<PodRef> {
+    pub(crate) fn at(&self, address: IpAddr) -> Option<PodRef> {
         self.lock()
             .values()
             .find_map(|(pod, ip)| (*ip == Some(address.to_canonical())).then(|| pod.clone()))

@@ -1,11 +1,8 @@
-//! The webhook of a node cluster: our server on this machine, registered with the real API server.
+//! Our webhook on a real cluster: the server on this machine, registered with the API server.
 
-use std::{
-    net::{Ipv4Addr, SocketAddr},
-    sync::Arc,
-    time::Duration,
-};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
+use emu_core::{AssociationFeed, Clock, Ids, Journal};
 use emu_webhook::{
     AccountDefaults, ENDPOINT_PATH, FeedIdentities, MutationSettings, Mutator, Server,
     ServiceAccounts,
@@ -17,22 +14,54 @@ use kube::{
 };
 use rustls::pki_types::pem::PemObject;
 
-use super::config::ClusterConfig;
+use super::{Registration, apply, webhook::NAME};
 use crate::{
     cluster::{ClusterError, Result},
     fault::{WebhookFault, WebhookFaultKind},
-    kubernetes::{Registration, apply, webhook::NAME},
-    node::{Forward, Inward, LinkFault, Node, pki},
+    node::{LinkFault, pki},
 };
 
-/// Where the API server finds it, inside the node.
-const INSIDE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9443);
 /// How long the API server may take to learn of the registration, in real time.
 const LEARN: Duration = Duration::from_secs(20);
 
-/// The running webhook. Dropping it stops it.
-pub(super) struct Webhook {
-    way: Forward,
+/// What the webhook is made of.
+pub(crate) struct AdmissionConfig {
+    pub(crate) client: Client,
+    /// The cluster's name, as EKS knows it.
+    pub(crate) cluster: String,
+    pub(crate) region: String,
+    pub(crate) clock: Clock,
+    pub(crate) ids: Ids,
+    pub(crate) journal: Journal,
+    pub(crate) associations: Arc<dyn AssociationFeed>,
+    /// Where pods that others make learn to find the emulator, if they do.
+    pub(crate) endpoint: Option<String>,
+    /// Where the API server finds it.
+    pub(crate) address: SocketAddr,
+    pub(crate) identity: Identity,
+}
+
+/// The way from where the API server calls to where the server listens.
+pub(crate) trait Way: Send + Sync + 'static {
+    /// How many connections came so far.
+    fn connections(&self) -> u64;
+    /// Disturbs it, open connections included.
+    fn disturb(&self, fault: LinkFault);
+}
+
+impl Way for crate::node::Forward {
+    fn connections(&self) -> u64 {
+        self.connections()
+    }
+
+    fn disturb(&self, fault: LinkFault) {
+        self.disturb(fault);
+    }
+}
+
+/// The running webhook. Dropping it stops it; its registration stays.
+pub(crate) struct Admission {
+    way: Box<dyn Way>,
     registration: MutatingWebhookConfiguration,
     /// Ours, by which pods learn the emulator's address.
     endpoint: Option<MutatingWebhookConfiguration>,
@@ -41,54 +70,48 @@ pub(super) struct Webhook {
     accounts: tokio::task::AbortHandle,
 }
 
-impl Drop for Webhook {
+impl Drop for Admission {
     fn drop(&mut self) {
         self.accounts.abort();
     }
 }
 
-impl Webhook {
-    pub(super) async fn start(node: &Node, config: &ClusterConfig) -> Result<Self> {
+impl Admission {
+    /// Starts the server, opens the way to its address and registers it; it works when this returns.
+    pub(crate) async fn start<W: Way>(
+        config: AdmissionConfig,
+        open: impl FnOnce(SocketAddr) -> io::Result<W>,
+    ) -> Result<Self> {
         let system = ClusterError::system;
-        let client = node.client();
+        let client = config.client;
         let settings = MutationSettings {
-            region: config.region.clone(),
+            region: config.region,
             ..MutationSettings::default()
         };
-        let identities = FeedIdentities::new(Arc::clone(&config.associations), &config.name);
+        let identities = FeedIdentities::new(config.associations, &config.cluster);
         let accounts = Arc::new(ServiceAccounts::new(AccountDefaults::default()));
         let mutator = Mutator::new(
             settings,
             Arc::new(identities),
             Arc::clone(&accounts),
-            config.ids.clone(),
+            config.ids,
         );
-        let (tls, authority) = certificate()?;
-        let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        let listener = tokio::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0))
             .await
             .map_err(system("listen for the webhook"))?;
         let host = listener
             .local_addr()
             .map_err(system("listen for the webhook"))?;
-        let endpoint = config.endpoint_in_pods.then(|| {
-            let address = SocketAddr::from((node.config().addresses.node, config.emulator_port));
-            format!("http://{address}")
-        });
         let server = Server::start_with_endpoint(
             listener,
-            Arc::new(tls),
+            Arc::clone(&config.identity.tls),
             mutator,
-            config.journal.clone(),
-            &config.name,
-            endpoint.clone(),
+            config.journal,
+            &config.cluster,
+            config.endpoint.clone(),
         )
         .map_err(system("serve the webhook"))?;
-        let way = node
-            .forward(Inward {
-                inside: INSIDE,
-                host,
-            })
-            .map_err(system("listen for the webhook inside the node"))?;
+        let way = open(host).map_err(system("let the API server reach the webhook"))?;
         let follow = emu_webhook::watch::Follow {
             annotation_prefix: "eks.amazonaws.com".into(),
             resync: Duration::ZERO,
@@ -99,15 +122,16 @@ impl Webhook {
             client.clone(),
             accounts,
             follow,
-            config.clock.clone(),
+            config.clock,
             synced,
         );
         let accounts = tokio::spawn(following).abort_handle();
-        let at = |path| Registration::new(format!("https://{INSIDE}{path}"), &authority);
+        let (registration, endpoint) =
+            registrations(config.address, &config.identity, config.endpoint.is_some());
         let webhook = Self {
-            way,
-            registration: at("/mutate").object(),
-            endpoint: endpoint.map(|_| at(ENDPOINT_PATH).endpoint_object()),
+            way: Box::new(way),
+            registration,
+            endpoint,
             client,
             _server: server,
             accounts,
@@ -163,7 +187,7 @@ impl Webhook {
     }
 
     /// Makes it fail, or work again.
-    pub(super) async fn set_fault(&self, fault: Option<&WebhookFault>) -> Result<()> {
+    pub(crate) async fn set_fault(&self, fault: Option<&WebhookFault>) -> Result<()> {
         let what = fault.map(|f| f.what);
         let absent = matches!(
             what,
@@ -199,23 +223,52 @@ fn kubernetes(what: &str, error: impl std::fmt::Display) -> ClusterError {
     }
 }
 
-/// A server configuration with a certificate of an authority of its own, and that authority in PEM.
-fn certificate() -> Result<(rustls::ServerConfig, String)> {
-    let bad = |e: &dyn std::fmt::Display| kubernetes("make the webhook's certificate", e);
-    let ca = pki::authority("emu-webhook").map_err(|e| bad(&e))?;
-    let names = ["127.0.0.1".to_owned(), "localhost".to_owned()];
-    let identity = pki::server(&ca, "emu-webhook", &names).map_err(|e| bad(&e))?;
-    let chain = rustls::pki_types::CertificateDer::pem_slice_iter(identity.certificate.as_bytes())
-        .collect::<std::result::Result<Vec<_>, _>>()
-        .map_err(|e| bad(&e))?;
-    let key = rustls::pki_types::PrivateKeyDer::from_pem_slice(identity.key.as_bytes())
-        .map_err(|e| bad(&e))?;
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|e| bad(&e))?
-        .with_no_client_auth()
-        .with_single_cert(chain, key)
-        .map_err(|e| bad(&e))?;
-    Ok((config, ca.pem()))
+/// What is registered for a webhook at this address: Amazon's, and the one by which pods learn the emulator's address.
+pub(crate) fn registrations(
+    address: SocketAddr,
+    identity: &Identity,
+    endpoint: bool,
+) -> (
+    MutatingWebhookConfiguration,
+    Option<MutatingWebhookConfiguration>,
+) {
+    let at = |path| Registration::new(format!("https://{address}{path}"), &identity.authority);
+    (
+        at("/mutate").object(),
+        endpoint.then(|| at(ENDPOINT_PATH).endpoint_object()),
+    )
+}
+
+/// A server's certificate of an authority of its own.
+#[derive(Clone)]
+pub(crate) struct Identity {
+    tls: Arc<rustls::ServerConfig>,
+    /// The authority, in PEM.
+    authority: String,
+}
+
+impl Identity {
+    /// One for a server with these names and addresses.
+    pub(crate) fn new(names: &[String]) -> Result<Self> {
+        let bad = |e: &dyn std::fmt::Display| kubernetes("make the webhook's certificate", e);
+        let ca = pki::authority("emu-webhook").map_err(|e| bad(&e))?;
+        let identity = pki::server(&ca, "emu-webhook", names).map_err(|e| bad(&e))?;
+        let chain =
+            rustls::pki_types::CertificateDer::pem_slice_iter(identity.certificate.as_bytes())
+                .collect::<std::result::Result<Vec<_>, _>>()
+                .map_err(|e| bad(&e))?;
+        let key = rustls::pki_types::PrivateKeyDer::from_pem_slice(identity.key.as_bytes())
+            .map_err(|e| bad(&e))?;
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|e| bad(&e))?
+            .with_no_client_auth()
+            .with_single_cert(chain, key)
+            .map_err(|e| bad(&e))?;
+        Ok(Self {
+            tls: Arc::new(config),
+            authority: ca.pem(),
+        })
+    }
 }
