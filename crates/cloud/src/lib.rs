@@ -34,6 +34,7 @@ pub struct Cloud {
     ids: Ids,
     settings: RwLock<Arc<Settings>>,
     pub(crate) parsed: access::Parsed,
+    pub(crate) gone_pods: eks_auth::GonePods,
     /// Roles, users, policies and identity providers.
     pub iam: iam::Iam,
     /// Sessions.
@@ -53,6 +54,7 @@ impl Cloud {
             eks: eks::Eks::default(),
             s3: s3::S3::default(),
             parsed: access::Parsed::default(),
+            gone_pods: eks_auth::GonePods::default(),
             settings: RwLock::new(Arc::new(settings)),
             clock,
             journal,

@@ -25,6 +25,9 @@ pub struct Settings {
     pub throttles: Throttles,
     /// How far a signature's date may be from now.
     pub clock_skew: Span,
+    /// The token of a deleted pod is good until it expires. Whether AWS asks is not documented; without it the token is
+    /// refused, as the cluster's own API server does.
+    pub tokens_outlive_pods: bool,
     /// Roles that do not exist may be named in associations, and the root user may assume roles. For outside suites only.
     pub lenient_roles: bool,
     /// Answers to give instead of the built-in ones where AWS's real text is not known, by the name of the situation
@@ -48,6 +51,7 @@ impl Default for Settings {
             lifetimes: Lifetimes::default(),
             throttles: Throttles::default(),
             clock_skew: Span::seconds(900),
+            tokens_outlive_pods: false,
             lenient_roles: false,
             texts: BTreeMap::new(),
             agent: AgentSettings::default(),

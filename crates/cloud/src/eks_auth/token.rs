@@ -51,7 +51,7 @@ fn claims(cluster: &str, payload: &Value) -> Option<Claims> {
     })
 }
 
-/// Checks 5 to 10 of `aws-side.md`, D.5, in that order.
+/// Checks 5 to 10 of `aws-side.md`, D.5, in that order; then whether the pod still is (inferred).
 pub(super) fn verify(
     cloud: &Cloud,
     key: &ClusterKey,
@@ -150,6 +150,12 @@ pub(super) fn verify(
     if subject != expected {
         return Err(invalid(format!(
             "the token's subject is `{subject}`, its kubernetes.io claims say `{expected}`"
+        )));
+    }
+    if !settings.tokens_outlive_pods && cloud.gone_pods.has(cloud.journal(), &claims.pod.uid) {
+        return Err(invalid(format!(
+            "the token is that of pod {}/{}, which is no more",
+            claims.pod.namespace, claims.pod.name
         )));
     }
     Ok(claims)

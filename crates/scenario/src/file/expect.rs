@@ -221,6 +221,8 @@ pub struct ExplainExpect {
     pub variant: Option<String>,
     /// The id of what led to it.
     pub because_of: Option<String>,
+    /// The sentence that says why.
+    pub why: Option<Matcher>,
 }
 
 #[cfg(test)]

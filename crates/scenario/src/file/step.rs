@@ -42,6 +42,8 @@ pub struct Step {
     pub step: Option<Located<String>>,
     /// Renew a pod's tokens now.
     pub rotate: Option<Located<verb::Rotate>>,
+    /// Keep a token by name: a pod's own, or one minted by hand.
+    pub token: Option<Located<verb::Token>>,
     /// Put a fault on the network, on an API or on a token, or take it away.
     pub fault: Option<Located<verb::Fault>>,
     /// What must be so afterwards.
@@ -67,6 +69,7 @@ impl Step {
         found.extend(self.advance_to.as_ref().map(Verb::AdvanceTo));
         found.extend(self.step.as_ref().map(Verb::StepWall));
         found.extend(self.rotate.as_ref().map(|v| Verb::Rotate(v)));
+        found.extend(self.token.as_ref().map(|v| Verb::Token(v)));
         found.extend(self.fault.as_ref().map(|v| Verb::Fault(v)));
         match found.len() {
             1 => found.pop().ok_or_else(Vec::new),

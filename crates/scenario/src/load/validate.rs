@@ -3,7 +3,10 @@
 use std::{collections::BTreeMap, path::Path};
 
 use super::{LoadError, nearest};
-use crate::file::{Located, Scenario, Trust};
+use crate::{
+    file::{Located, Scenario, Trust},
+    verb::TokenSource,
+};
 
 /// Checks a scenario.
 ///
@@ -120,14 +123,25 @@ impl Checker<'_> {
                 return Err(self.wrong(
                     step,
                     message,
-                    Some("exactly one of create, update, delete, restart, call, fetch, exec, wait, advance, advanceTo, step, rotate, fault".into()),
+                    Some("exactly one of create, update, delete, restart, call, fetch, exec, wait, advance, advanceTo, step, rotate, token, fault".into()),
                 ));
             }
             let in_call = step.call.as_ref().and_then(|c| c.pod.as_ref());
             let in_fetch = step.fetch.as_ref().map(|f| &f.pod);
             let in_exec = step.exec.as_ref().map(|e| &e.pod);
-            for pod in in_call.into_iter().chain(in_fetch).chain(in_exec) {
+            let in_token = step.token.as_ref().and_then(|t| t.pod.as_ref());
+            let all = in_call.into_iter().chain(in_fetch).chain(in_exec);
+            for pod in all.chain(in_token) {
                 self.known("pod", pod, &pods)?;
+            }
+            if let Some(TokenSource::Kept { kept }) =
+                step.fetch.as_ref().and_then(|f| f.token.as_ref())
+            {
+                let steps = self.scenario.steps.iter();
+                let tokens: Vec<&str> = steps
+                    .filter_map(|s| Some(s.token.as_ref()?.keep.as_str()))
+                    .collect();
+                self.known("token", kept, &tokens)?;
             }
             if let Some(wait) = &step.wait {
                 let programs: Vec<&str> = self.programs().map(|p| p.as_str()).collect();

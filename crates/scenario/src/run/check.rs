@@ -293,6 +293,11 @@ fn explanation(list: &mut Checker, expect: &Expect, seen: &Observation) {
         wanted.because_of.clone(),
         first.and_then(|e| e.because_of.clone()),
     );
+    list.text(
+        "explain.why",
+        wanted.why.as_ref(),
+        first.map(|e| e.why.as_str()),
+    );
 }
 
 fn verdict(list: &mut Checker, expect: &Expect, seen: &Observation) {

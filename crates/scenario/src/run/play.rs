@@ -9,7 +9,7 @@ use crate::{
     client::{ApiRequest, Keys, Outcome, PodClient, send_direct},
     file::{CredentialSource, Located, Scenario},
     given::ClientModel,
-    world::World,
+    world::{World, unknown},
 };
 
 /// The world a scenario plays in, and what has been seen so far.
@@ -24,6 +24,7 @@ pub struct Play {
     pub seen: BTreeMap<String, Observation>,
     clients: BTreeMap<String, PodClient>,
     programs: BTreeMap<String, (PodName, Box<dyn Running>)>,
+    tokens: BTreeMap<String, String>,
 }
 
 impl Play {
@@ -36,7 +37,22 @@ impl Play {
             seen: BTreeMap::new(),
             clients: BTreeMap::new(),
             programs: BTreeMap::new(),
+            tokens: BTreeMap::new(),
         }
+    }
+
+    /// Keeps a token.
+    pub fn keep_token(&mut self, name: &str, token: String) {
+        self.tokens.insert(name.to_owned(), token);
+    }
+
+    /// A token that was kept.
+    ///
+    /// # Errors
+    /// If none was, by that name.
+    pub fn token(&self, name: &Located<String>) -> Result<&str, Trouble> {
+        let found = self.tokens.get(name.as_str()).map(String::as_str);
+        found.ok_or_else(|| unknown("token", name, self.tokens.keys().map(String::as_str)))
     }
 
     /// Calls an API as the usual client of a pod.
@@ -74,7 +90,7 @@ impl Play {
                 .iter()
                 .find(|client| client.name.value == name.value)
                 .ok_or_else(|| {
-                    crate::world::unknown(
+                    unknown(
                         "client",
                         name,
                         scenario.given.clients.iter().map(|c| c.name.as_str()),

@@ -18,7 +18,7 @@ use crate::{
 pub struct Fetch {
     /// The pod it comes from.
     pub pod: Located<String>,
-    /// What goes into `Authorization`: `pod` (its token, as it is; the default), `none`, or a text.
+    /// What goes into `Authorization`: `pod` (its token, as it is; the default), `none`, a text, or a kept token.
     pub token: Option<TokenSource>,
     /// The method; GET if absent.
     pub method: Option<String>,
@@ -34,8 +34,22 @@ pub struct Fetch {
     pub timeout: Option<Span>,
 }
 
-/// What goes into `Authorization`: `pod`, `none`, or a text.
-pub type TokenSource = String;
+/// What goes into `Authorization`.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(
+    untagged,
+    rename_all = "camelCase",
+    expecting = "`pod`, `none`, a text, or `{ kept: NAME }`"
+)]
+pub enum TokenSource {
+    /// `pod`, `none`, or a text as it is.
+    Text(String),
+    /// A token that a `token` step kept.
+    Kept {
+        /// Its name.
+        kept: Located<String>,
+    },
+}
 
 impl Fetch {
     pub(super) fn title(&self) -> String {
@@ -59,9 +73,17 @@ impl Fetch {
         if let Some(host) = &self.host {
             request = request.header("Host", host);
         }
-        match self.token.as_deref() {
-            Some("none") => {}
-            None | Some("pod") => {
+        let text = match &self.token {
+            None => Some("pod"),
+            Some(TokenSource::Text(text)) => Some(text.as_str()),
+            Some(TokenSource::Kept { kept }) => {
+                request = request.header("Authorization", play.token(kept)?);
+                None
+            }
+        };
+        match text {
+            None | Some("none") => {}
+            Some("pod") => {
                 let token = cluster
                     .read_token(&pod, emu_cloud::eks_auth::AUDIENCE)
                     .await

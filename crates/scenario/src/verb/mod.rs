@@ -9,6 +9,7 @@ mod fault;
 mod fetch;
 mod restart;
 mod rotate;
+mod token;
 mod update;
 mod wait;
 
@@ -23,6 +24,7 @@ pub use fault::{Fault, FaultWhere};
 pub use fetch::{Fetch, TokenSource};
 pub use restart::Restart;
 pub use rotate::Rotate;
+pub use token::{Mint, Tamper, Token};
 pub use update::Update;
 pub use wait::{Exit, Until, Wait, Written};
 
@@ -58,6 +60,8 @@ pub enum Verb<'s> {
     StepWall(&'s Located<String>),
     /// Renew tokens.
     Rotate(&'s Rotate),
+    /// Keep a token.
+    Token(&'s Token),
     /// Put or take away a fault.
     Fault(&'s Fault),
 }
@@ -78,6 +82,7 @@ impl Verb<'_> {
             Self::AdvanceTo(_) => "advanceTo",
             Self::StepWall(_) => "step",
             Self::Rotate(_) => "rotate",
+            Self::Token(_) => "token",
             Self::Fault(_) => "fault",
         }
     }
@@ -96,6 +101,7 @@ impl Verb<'_> {
             Self::Advance(span) => span.to_string(),
             Self::AdvanceTo(text) | Self::StepWall(text) => text.value.clone(),
             Self::Rotate(v) => v.title(),
+            Self::Token(v) => v.title(),
             Self::Fault(v) => v.title(),
         };
         format!("{} {rest}", self.word())
@@ -119,6 +125,7 @@ impl Verb<'_> {
             Self::AdvanceTo(moment) => advance::advance_to(play, moment).await,
             Self::StepWall(delta) => advance::step_wall(play, delta).await,
             Self::Rotate(v) => v.perform(play).await,
+            Self::Token(v) => v.perform(play).await,
             Self::Fault(v) => v.perform(play).await,
         }
     }
