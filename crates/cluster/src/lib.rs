@@ -5,6 +5,7 @@
 #![deny(unsafe_code)]
 
 pub mod cluster;
+pub mod docker;
 pub mod external;
 pub mod fault;
 pub mod fetch;
