@@ -4,6 +4,7 @@
 //! mints service account tokens as a cluster does.
 #![deny(unsafe_code)]
 
+mod child;
 pub mod cluster;
 pub mod docker;
 pub mod external;

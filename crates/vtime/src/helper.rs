@@ -109,7 +109,10 @@ impl Helper {
                 );
             }
             wire::JOIN => {
-                let errno = self.join(numbers[0] as i32);
+                let errno = match sys::maker_of(reply.as_raw_fd()) {
+                    Ok(pid) => self.join(pid),
+                    Err(error) => i64::from(error.raw_os_error().unwrap_or(libc::EPERM)),
+                };
                 let _ = sys::send(reply.as_raw_fd(), &errno.to_ne_bytes(), None);
             }
             wire::MOVE => self.move_clocks(&reply, numbers),

@@ -8,7 +8,7 @@ use std::io;
 
 /// Tells the capabilities: answered with an [`Answer`], `numbers[0]` the errno of trying to trace, 0 when it works.
 pub(crate) const HELLO: i64 = 1;
-/// A process wants to be traced: its pid. Answered with 8 bytes, an errno or 0.
+/// A process wants to be traced: the one that made the socket for the answer. Answered with 8 bytes, an errno or 0.
 pub(crate) const JOIN: i64 = 2;
 /// Move the clocks: wall, monotonic; 1 to wait for [`COMMIT`] while everything is stopped.
 pub(crate) const MOVE: i64 = 3;

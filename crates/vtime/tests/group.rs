@@ -64,6 +64,39 @@ fn about(ns: i64, wanted: i64) -> bool {
     (ns - wanted).abs() < 500_000_000
 }
 
+/// A program that is born into a process namespace of its own has another number there than for the tracer.
+#[test]
+fn a_program_in_a_process_namespace_joins() {
+    let Some(path) = programs::c("traps.c") else {
+        return;
+    };
+    let Some(group) = group() else { return };
+    // A thread's children are born there, the first one as number 1; threads it can have none then.
+    let born = std::thread::scope(|scope| {
+        let spawn = || {
+            nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWPID).ok()?;
+            let mut command = Command::new(path);
+            command
+                .arg("clocks")
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped());
+            Some(group.spawn(&mut command).unwrap())
+        };
+        scope.spawn(spawn).join().unwrap()
+    });
+    let Some(child) = born else {
+        return skipped("no new process namespace may be made");
+    };
+    let mut program = Running::of(child);
+    program.expect("ready");
+    let listed = group.processes().unwrap();
+    assert_eq!(listed.len(), 1);
+    assert_eq!(listed[0].pid, program.child.id() as i32);
+    group.jump(HOUR).unwrap();
+    let (wall, _) = clocks(&mut program);
+    assert!(about(wall, HOUR_NS), "{wall}");
+}
+
 #[test]
 fn it_is_supported_or_says_why() {
     match emu_vtime::supported() {

@@ -20,6 +20,8 @@ use nix::sched::{CloneFlags, setns, unshare};
 pub struct Inside {
     net: Arc<File>,
     mnt: Arc<File>,
+    pid: Arc<File>,
+    cgroup: Arc<File>,
 }
 
 impl Inside {
@@ -32,6 +34,8 @@ impl Inside {
         Ok(Self {
             net: open("net")?,
             mnt: open("mnt")?,
+            pid: open("pid")?,
+            cgroup: open("cgroup")?,
         })
     }
 
@@ -79,6 +83,26 @@ impl Inside {
             setns(&*net, CloneFlags::CLONE_NEWNET)?;
             setns(&*mnt, CloneFlags::CLONE_NEWNS)?;
             command.process_group(0).spawn()
+        })
+    }
+
+    /// Runs `spawn` where the processes it starts are processes of the node, in all of its namespaces.
+    ///
+    /// # Errors
+    /// Those of `spawn`, and of entering.
+    pub(crate) fn among_its_processes<T: Send + 'static>(
+        &self,
+        spawn: impl FnOnce() -> io::Result<T> + Send + 'static,
+    ) -> io::Result<T> {
+        let inside = self.clone();
+        on_thread(move || {
+            unshare(CloneFlags::CLONE_FS)?;
+            setns(&*inside.net, CloneFlags::CLONE_NEWNET)?;
+            setns(&*inside.cgroup, CloneFlags::CLONE_NEWCGROUP)?;
+            // This thread stays where it is; its children are born there.
+            setns(&*inside.pid, CloneFlags::CLONE_NEWPID)?;
+            setns(&*inside.mnt, CloneFlags::CLONE_NEWNS)?;
+            spawn()
         })
     }
 }

@@ -240,7 +240,7 @@ impl PodRecord {
         spawner: &Spawner,
         config: &SandboxConfig,
         group: Option<Arc<emu_vtime::Group>>,
-    ) -> Result<super::programs::SandboxProgram> {
+    ) -> Result<crate::child::ChildProgram> {
         let first = program.argv.first().cloned().unwrap_or_default();
         let failed = |source| ClusterError::Program {
             pod: self.name.clone(),

@@ -1,32 +1,24 @@
-//! Programs of a pod: started, watched, ended.
+//! Programs of a pod: started and ended.
 
 use std::{
     collections::BTreeMap,
     io,
-    os::unix::process::ExitStatusExt,
     path::PathBuf,
-    process::Stdio,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak, mpsc},
+    sync::{Arc, Mutex, PoisonError, Weak, mpsc},
     time::{Duration, Instant},
 };
 
-use async_trait::async_trait;
-use emu_core::{Event, Journal, journal::PodRef};
+use emu_core::{Journal, journal::PodRef};
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
     process::{Child, Command},
-    sync::{oneshot, watch},
+    sync::oneshot,
 };
 
 use super::space::{Entry, ProcessHandle};
 use crate::{
-    cluster::Result,
-    program::{OutputTo, Program, ProgramInput, ProgramOutput, Running},
+    child::{self, ChildProgram, Started, State},
+    program::{Program, ProgramInput},
 };
-
-/// How long output is waited for, in real time, once the program itself has ended: something it left behind may hold
-/// the pipe open.
-const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// How long the end of killed processes is waited for, in real time.
 const GOING: Duration = Duration::from_millis(500);
@@ -75,38 +67,9 @@ pub(super) struct Start {
 #[derive(Default)]
 pub(super) struct Programs(Mutex<Vec<Weak<State>>>);
 
-struct State {
-    output: Mutex<ProgramOutput>,
-    changed: watch::Sender<bool>,
-    process: Mutex<Option<u32>>,
-    own_group: bool,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl State {
-    fn kill(&self) {
-        // While the lock is held the process has not been waited for, so the number is still its own.
-        if let Some(pid) = *lock(&self.process) {
-            let pid = nix::unistd::Pid::from_raw(pid as i32);
-            let kill = nix::sys::signal::Signal::SIGKILL;
-            if self.own_group {
-                let _ = nix::sys::signal::killpg(pid, kill);
-            }
-            let _ = nix::sys::signal::kill(pid, kill);
-        }
-    }
-}
-
 impl Programs {
     /// Starts a program.
-    pub(super) async fn start(
-        &self,
-        spawner: &Spawner,
-        start: Start,
-    ) -> io::Result<SandboxProgram> {
+    pub(super) async fn start(&self, spawner: &Spawner, start: Start) -> io::Result<ChildProgram> {
         let Start {
             program,
             env,
@@ -120,105 +83,44 @@ impl Programs {
             .next()
             .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "there is no command"))?
             .clone();
-        let inherited = program.output == OutputTo::Inherited;
         // A program on the terminal must stay in its foreground group.
         entry.own_group = program.stdin != ProgramInput::Inherited;
-        let own_group = entry.own_group;
+        let end = child::end_process(entry.own_group);
         let mut command = Command::new(&first);
         command
             .args(words)
             .env_clear()
             .envs(&env)
             .kill_on_drop(true);
-        command.stdin(match program.stdin {
-            ProgramInput::Nothing => Stdio::null(),
-            ProgramInput::Bytes(_) => Stdio::piped(),
-            ProgramInput::Inherited => Stdio::inherit(),
-        });
-        let output = || match inherited {
-            true => Stdio::inherit(),
-            false => Stdio::piped(),
-        };
-        command.stdout(output()).stderr(output());
+        child::connect(&mut command, &program);
         entry.apply(command.as_std_mut());
         if let Some(group) = group {
             group.prepare(command.as_std_mut());
         }
-        let mut child = spawner.spawn(command).await?;
-        journal.record(Event::ProgramStarted {
-            pod: pod.clone(),
-            program: first.clone(),
+        let running = child::follow(Started {
+            child: spawner.spawn(command).await?,
+            stdin: program.stdin,
+            program: first,
+            pod,
+            journal,
+            end,
+            never_ran: None,
         });
-        let state = Arc::new(State {
-            output: Mutex::default(),
-            changed: watch::Sender::new(false),
-            process: Mutex::new(child.id()),
-            own_group,
-        });
-        let mut started = lock(&self.0);
+        let mut started = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         started.retain(|s| s.strong_count() > 0);
-        started.push(Arc::downgrade(&state));
+        started.push(Arc::downgrade(running.state()));
         drop(started);
-        if let (Some(mut stdin), ProgramInput::Bytes(bytes)) = (child.stdin.take(), program.stdin) {
-            tokio::spawn(async move {
-                let _ = stdin.write_all(&bytes).await;
-            });
-        }
-        let mut readers = tokio::task::JoinSet::new();
-        readers.spawn(reader(child.stdout.take(), Arc::clone(&state), |o| {
-            &mut o.stdout
-        }));
-        readers.spawn(reader(child.stderr.take(), Arc::clone(&state), |o| {
-            &mut o.stderr
-        }));
-        let watched = Arc::clone(&state);
-        tokio::spawn(async move {
-            let status = wait(&mut child, &watched).await;
-            let _ = tokio::time::timeout(LAST_WORDS, readers.join_all()).await;
-            let mut output = lock(&watched.output);
-            output.code = status.as_ref().ok().and_then(|s| s.code());
-            output.signal = status.as_ref().ok().and_then(ExitStatusExt::signal);
-            let code = output.code;
-            drop(output);
-            journal.record(Event::ProgramExited {
-                pod,
-                program: first,
-                code,
-            });
-            watched.changed.send_replace(true);
-        });
-        Ok(SandboxProgram {
-            changes: state.changed.subscribe(),
-            state,
-        })
+        Ok(running)
     }
 
     /// Ends every program and what it left in the background.
     pub(super) fn end_all(&self) {
-        for program in lock(&self.0).drain(..) {
+        let mut started = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for program in started.drain(..) {
             if let Some(state) = program.upgrade() {
                 state.kill();
             }
         }
-    }
-}
-
-async fn wait(child: &mut Child, state: &State) -> io::Result<std::process::ExitStatus> {
-    let status = child.wait().await;
-    *lock(&state.process) = None;
-    status
-}
-
-async fn reader(
-    pipe: Option<impl AsyncRead + Unpin>,
-    state: Arc<State>,
-    part: fn(&mut ProgramOutput) -> &mut Vec<u8>,
-) {
-    let Some(mut pipe) = pipe else { return };
-    let mut buffer = vec![0; 8192];
-    while let Ok(n @ 1..) = pipe.read(&mut buffer).await {
-        part(&mut lock(&state.output)).extend_from_slice(&buffer[..n]);
-        state.changed.send_replace(false);
     }
 }
 
@@ -246,43 +148,5 @@ pub(super) fn end_all_in(net_inode: u64) {
     let deadline = Instant::now() + GOING;
     for handle in ending {
         handle.wait_until(deadline);
-    }
-}
-
-/// A program that runs in a pod of a sandbox.
-pub(super) struct SandboxProgram {
-    state: Arc<State>,
-    changes: watch::Receiver<bool>,
-}
-
-#[async_trait]
-impl Running for SandboxProgram {
-    fn so_far(&self) -> ProgramOutput {
-        lock(&self.state.output).clone()
-    }
-
-    async fn more(&mut self) {
-        // What came since the last call counts, so nothing is missed between a look and this.
-        if !*self.changes.borrow() {
-            let _ = self.changes.changed().await;
-        }
-    }
-
-    async fn wait(mut self: Box<Self>) -> Result<ProgramOutput> {
-        // The sender lives in the state, which we hold.
-        let _ = self.changes.wait_for(|ended| *ended).await;
-        Ok(std::mem::take(&mut *lock(&self.state.output)))
-    }
-
-    async fn kill(&mut self) -> Result<()> {
-        self.state.kill();
-        let _ = self.changes.wait_for(|ended| *ended).await;
-        Ok(())
-    }
-}
-
-impl Drop for SandboxProgram {
-    fn drop(&mut self) {
-        self.state.kill();
     }
 }

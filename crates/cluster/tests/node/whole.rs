@@ -193,6 +193,9 @@ async fn programs(cluster: &NodeCluster, name: &PodName) -> Outcome {
         .exec(name, Program::new(["cat"]).stdin("fed"))
         .await?;
     check(output.stdout == b"fed", &output)?;
+    let nothing = cluster.exec(name, Program::new(["no-such-program"])).await;
+    let said = nothing.err().map(|e| e.to_string()).unwrap_or_default();
+    check(said.contains("no-such-program"), said)?;
     let mut running = cluster
         .start(name, Program::new(["sh", "-c", "echo up; sleep 3600"]))
         .await?;
@@ -348,6 +351,14 @@ pub(crate) fn the_clock_moves_it() -> Outcome {
         let (cluster, clock, _) = start(root.path(), true, None).await?;
         let name = PodName::new("shop", "app");
         cluster.create_pod(pod("app", "api")?, None).await?;
+        // It says nothing for longer than the API server keeps a silent connection of `exec`: four hours.
+        let words = "echo before; sleep 12h; echo after; sleep 6h; echo end; exit 4";
+        let mut program = cluster
+            .start(&name, Program::new(["sh", "-c", words]))
+            .await?;
+        while program.so_far().stdout.is_empty() {
+            program.more().await;
+        }
         let old = cluster.read_token(&name, AUDIENCE).await?;
         let began = Instant::now();
         clock.advance(Duration::from_secs(20 * 3600)).await?;
@@ -363,6 +374,11 @@ pub(crate) fn the_clock_moves_it() -> Outcome {
         let output = cluster.exec(&name, Program::new(["date", "+%s"])).await?;
         let inside: i64 = output.stdout_text().trim().parse()?;
         check(inside.abs_diff(clock.now().as_second()) < 60, inside)?;
+        let output = tokio::time::timeout(Duration::from_secs(60), program.wait()).await??;
+        check(
+            output.code == Some(4) && output.stdout == b"before\nafter\nend\n",
+            &output,
+        )?;
         cluster.teardown().await?;
         Ok(())
     })?

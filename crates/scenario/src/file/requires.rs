@@ -7,10 +7,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Requires {
-    /// Programs and agents follow the clock when it is moved.
+    /// Programs, agents and the cluster follow the clock when it is moved.
     VirtualTime,
-    /// Programs that run in a pod while the clock is moved see it move: the sandbox so far.
-    ProgramsOnClock,
     /// Network faults can be injected.
     NetworkFaults,
     /// Each pod has the true addresses and paths.

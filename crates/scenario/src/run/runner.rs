@@ -152,12 +152,7 @@ async fn play(
     let scenario: &Scenario = &loaded.scenario;
     let mut world = World::start(&options.world, scenario).await?;
     report.played_on = world.played_on();
-    if let Some(reason) = skip::reason(
-        scenario,
-        world.capabilities(),
-        world.real_agent(),
-        world.programs_on_clock(),
-    ) {
+    if let Some(reason) = skip::reason(scenario, world.capabilities(), world.real_agent()) {
         report.outcome = Outcome::Skipped;
         report.reason = Some(reason);
         world.stop().await;

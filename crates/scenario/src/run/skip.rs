@@ -5,12 +5,7 @@ use emu_cluster::Capabilities;
 use crate::file::{ClockKind, Requires, Scenario};
 
 /// The reason, if there is one. It must be true: a scenario is never skipped in silence.
-pub(super) fn reason(
-    scenario: &Scenario,
-    can: Capabilities,
-    real_agent: bool,
-    programs_on_clock: bool,
-) -> Option<String> {
+pub(super) fn reason(scenario: &Scenario, can: Capabilities, real_agent: bool) -> Option<String> {
     let moves = scenario.clock == ClockKind::Virtual
         && scenario.steps.iter().any(|step| {
             step.advance.is_some()
@@ -23,7 +18,6 @@ pub(super) fn reason(
         .iter()
         .filter(|requirement| !match requirement {
             Requires::VirtualTime => can.virtual_time,
-            Requires::ProgramsOnClock => programs_on_clock,
             Requires::NetworkFaults => can.network_faults,
             Requires::TrueAddresses => can.true_addresses,
             Requires::AgentControl => can.agent_control,

@@ -177,12 +177,6 @@ impl World {
         self.real_agent.is_some()
     }
 
-    /// Whether programs that run in a pod while the clock is moved see it move. On a node they run through the
-    /// container runtime's exec, where this does not hold yet.
-    pub fn programs_on_clock(&self) -> bool {
-        self.options.kind == emu_cluster::ClusterKind::Sandbox && self.capabilities().virtual_time
-    }
-
     /// What the world is made of, in words: `sandbox, agent twin 0.1.37`.
     pub fn played_on(&self) -> String {
         let agent = match &self.real_agent {

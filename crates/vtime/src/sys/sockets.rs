@@ -36,6 +36,27 @@ pub(crate) fn is_door(fd: RawFd) -> bool {
     done == 0 && kind == libc::SOCK_SEQPACKET
 }
 
+/// The process that made the other end's pair, by its number here, whatever number it has in its own namespace.
+pub(crate) fn maker_of(socket: RawFd) -> io::Result<i32> {
+    let mut made = libc::ucred {
+        pid: 0,
+        uid: 0,
+        gid: 0,
+    };
+    let mut len = size_of::<libc::ucred>() as u32;
+    // SAFETY: getsockopt writes at most `len` bytes into `made`.
+    unsafe {
+        check(libc::getsockopt(
+            socket,
+            libc::SOL_SOCKET,
+            libc::SO_PEERCRED,
+            (&raw mut made).cast(),
+            &raw mut len,
+        ))?;
+    }
+    Ok(made.pid)
+}
+
 /// Room for one descriptor's control message, aligned as the kernel wants it.
 #[repr(C, align(8))]
 struct Control([u8; 24]);

@@ -7,6 +7,7 @@ mod config;
 mod doors;
 mod metadata;
 mod processes;
+mod programs;
 mod real;
 mod tokens;
 mod twin;
@@ -49,6 +50,8 @@ struct World {
     config: ClusterConfig,
     node: Node,
     workloads: Workloads,
+    /// Folders of this machine that pods without an image see.
+    folders: Arc<[PathBuf]>,
     inhabitants: Arc<Inhabitants>,
     faults: Arc<Faults>,
     barrier: Mutex<Barrier>,
@@ -117,7 +120,6 @@ impl NodeCluster {
             Some(folders) => folders.clone(),
             None => program_folders(node.run_dir()),
         };
-        let id = node_id(&node);
         let workloads = Workloads::new(
             node.client(),
             WorkloadsConfig {
@@ -125,9 +127,10 @@ impl NodeCluster {
                 cluster: config.name.clone(),
                 journal: config.journal.clone(),
                 pod_image: super::PAUSE_IMAGE.into(),
-                folders,
+                folders: folders.clone(),
                 env: config.env.clone(),
-                end_marked: Some(Arc::new(move |mark| processes::end_marked(&id, mark))),
+                // Programs are started here, not by it.
+                end_marked: None,
             },
         );
         let world = Arc::new(World {
@@ -147,6 +150,7 @@ impl NodeCluster {
             config,
             node,
             workloads,
+            folders: folders.into(),
         });
         world.config.journal.record(Event::NodeStarted {
             cluster: world.config.name.clone(),
@@ -279,7 +283,7 @@ impl Cluster for NodeCluster {
     }
 
     async fn start(&self, pod: &PodName, program: Program) -> Result<Box<dyn Running>> {
-        self.world.workloads.start(pod, program).await
+        self.world.start_program(pod, program).await
     }
 
     async fn read_token(&self, pod: &PodName, audience: &str) -> Result<String> {

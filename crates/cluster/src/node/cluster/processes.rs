@@ -29,8 +29,9 @@ pub(super) fn process_of(node: &str, pod_uid: &str, container_id: Option<&str>) 
         .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "the pod has no process"))
 }
 
-/// Kills the program that was started with this mark, and its descendants that kept it.
-pub(super) fn end_marked(node: &str, mark: &str) {
+/// Kills the program that was started with this mark, and its descendants that kept it. Gives how many processes it killed.
+pub(super) fn end_marked(node: &str, mark: &str) -> usize {
+    let mut ended = 0;
     let wanted = format!("{MARK}={mark}");
     for (pid, cgroups) in processes() {
         if !cgroups.contains(node) {
@@ -41,12 +42,14 @@ pub(super) fn end_marked(node: &str, mark: &str) {
             .split(|b| *b == 0)
             .any(|v| v == wanted.as_bytes())
         {
-            let _ = nix::sys::signal::kill(
+            let killed = nix::sys::signal::kill(
                 nix::unistd::Pid::from_raw(pid),
                 nix::sys::signal::Signal::SIGKILL,
             );
+            ended += usize::from(killed.is_ok());
         }
     }
+    ended
 }
 
 /// A file as a process sees it: links on the way lead where they lead for that process.
