@@ -28,7 +28,7 @@ const KIND: &str = r#"
 case "$*" in
   "get clusters") if [ -f "$HERE/clusters" ]; then cat "$HERE/clusters"; else echo "No kind clusters found." >&2; fi ;;
   "create cluster"*)
-    echo "Creating cluster \"$4\" ..." >&2
+    echo 'Creating cluster "emu" ...' >&2; echo ' • Ensuring node image (kindest/node:v1.34.0) 🖼️  ...' >&2
     cp "$6" "$HERE/config"; echo "$4" > "$HERE/clusters"; echo kubeconfig > "$8" ;;
   "get kubeconfig"*) echo "kubeconfig again" ;;
   "load image-archive"*) ;;
@@ -158,7 +158,7 @@ async fn kind_makes_a_cluster_and_removes_it_with_its_network() {
     assert!(
         lines
             .iter()
-            .any(|l| l == "kind: Creating cluster \"emu\" ..."),
+            .any(|l| l == "kind: Ensuring node image (kindest/node:v1.34.0)"),
         "{lines:?}"
     );
     assert!(
@@ -396,8 +396,8 @@ async fn what_fails_leaves_nothing() {
     stage.program(
         "kind",
         &KIND.replacen(
-            "echo \"Creating",
-            &format!("{fails}\n  never) echo \"Creating"),
+            "echo 'Creating",
+            &format!("{fails}\n  never) echo 'Creating"),
             1,
         ),
     );
@@ -419,8 +419,8 @@ async fn what_takes_too_long_is_ended_and_removed() {
     stage.program(
         "kind",
         &KIND.replacen(
-            "echo \"Creating",
-            "echo 'Preparing nodes' >&2; sleep 86399; echo \"Creating",
+            "echo 'Creating",
+            "echo 'Preparing nodes' >&2; sleep 86399; echo 'Creating",
             1,
         ),
     );

@@ -71,6 +71,14 @@ pub(super) fn kubeconfig(name: &str) -> Vec<String> {
     words(&["k3d", "kubeconfig", "get", name])
 }
 
+/// What a line of [`create`]'s standard error says, without its level and time (`INFO[0003] `).
+pub(super) fn step(line: &str) -> Option<&str> {
+    line.trim()
+        .strip_prefix("INFO[")?
+        .split_once("] ")
+        .map(|(_, said)| said)
+}
+
 /// Direct, without the image of k3d's tools.
 pub(super) fn load(name: &str, archive: &Path) -> Vec<String> {
     let archive = archive.display().to_string();

@@ -65,6 +65,12 @@ pub(super) fn nodes(spec: &Spec) -> Vec<String> {
         .collect()
 }
 
+/// The step that a line of [`create`]'s standard error begins, without its decoration.
+pub(super) fn step(line: &str) -> Option<&str> {
+    let step = line.trim().strip_prefix('\u{2022}')?;
+    Some(step.trim_matches(|c: char| !c.is_ascii_alphanumeric() && c != ')'))
+}
+
 /// Asks a node to open a connection.
 pub(super) fn dial(node: &str, address: std::net::SocketAddr) -> Vec<String> {
     let script = format!("exec 3<>/dev/tcp/{}/{}", address.ip(), address.port());

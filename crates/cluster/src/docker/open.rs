@@ -253,8 +253,12 @@ impl Docker {
             Provider::K3d => k3d::create(spec)?,
         };
         let mut line = |line: &str| {
-            if !line.is_empty() {
-                tell(Progress::Said(spec.provider, line.to_owned()));
+            let said = match spec.provider {
+                Provider::Kind => kind::step(line),
+                Provider::K3d => k3d::step(line),
+            };
+            if let Some(said) = said {
+                tell(Progress::Said(spec.provider, said.to_owned()));
             }
         };
         self.commands
