@@ -335,9 +335,9 @@ pub(crate) struct PodArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum PodAction {
-    /// Say whether an address can be reached.
-    Reach {
-        /// `HOST:PORT`.
+    /// Look whether the emulator can be reached, and make the agent's link.
+    Prepare {
+        /// The emulator, `HOST:PORT`.
         address: SocketAddr,
     },
     /// Connect standard input and output with an address.

@@ -20,7 +20,7 @@ const CONNECT: Duration = Duration::from_secs(120);
 
 pub(crate) fn run(action: &PodAction) -> miette::Result<ExitCode> {
     match action {
-        PodAction::Reach { address } => Ok(reach(*address)),
+        PodAction::Prepare { address } => Ok(prepare(*address)),
         PodAction::Relay { address } => Ok(relay(*address)),
         PodAction::Read { file } => read(file),
         PodAction::Env { words } => env(words),
@@ -28,15 +28,17 @@ pub(crate) fn run(action: &PodAction) -> miette::Result<ExitCode> {
     }
 }
 
-fn reach(address: SocketAddr) -> ExitCode {
-    match TcpStream::connect_timeout(&address, REACH) {
-        Ok(_) => ExitCode::SUCCESS,
-        Err(e) => {
-            // A container's last lines are its message.
-            eprintln!("{address} cannot be reached: {e}");
-            ExitCode::FAILURE
-        }
+fn prepare(address: SocketAddr) -> ExitCode {
+    if let Err(e) = TcpStream::connect_timeout(&address, REACH) {
+        // A container's last lines are its message.
+        eprintln!("{address} cannot be reached: {e}");
+        return ExitCode::FAILURE;
     }
+    let error = Command::new("/proc/self/exe")
+        .args(["agent", "initialize", "--any-link"])
+        .exec();
+    eprintln!("the agent's link cannot be made: {error}");
+    ExitCode::FAILURE
 }
 
 /// Status 3 with the system's number for the error when there is no connection.

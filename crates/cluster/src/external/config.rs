@@ -111,6 +111,8 @@ pub struct ExternalClusterConfig {
     pub agent_kind: AgentKind,
     /// Who gives nodes their credentials.
     pub node_credentials: Arc<dyn NodeCredentials>,
+    /// The URL of the emulator that pods learn which others make; without it they learn none.
+    pub endpoint_in_pods: Option<String>,
     /// Names for its nodes, in the order they joined; those beyond keep their own.
     pub nodes: Vec<String>,
 }
@@ -139,6 +141,7 @@ impl ExternalClusterConfig {
             agent: AgentSettings::default(),
             agent_kind: AgentKind::Twin,
             node_credentials,
+            endpoint_in_pods: None,
             nodes: Vec::new(),
         }
     }

@@ -3,10 +3,19 @@
 //! [`External`] is the cluster as this process uses it, opened once and closed once; [`ExternalCluster`] is a world's
 //! cluster on it, one after another.
 
+mod cluster;
 mod config;
+mod image;
+mod inside;
+mod install;
+mod kubeconfig;
+mod nodes;
 mod place;
+mod port;
+mod record;
 mod world;
 
+pub use cluster::ExternalCluster;
 pub use config::{Access, ExternalClusterConfig, ExternalConfig, ImageLoader, Tell};
-pub use place::External;
-pub use world::ExternalCluster;
+pub use kubeconfig::{contexts, kubeconfig_files};
+pub use place::{External, sweep};

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::{
     api::{
-        apps::v1::{DaemonSet, DaemonSetSpec},
+        apps::v1::{DaemonSet, DaemonSetSpec, DaemonSetUpdateStrategy},
         core::v1::{
-            Capabilities, Container, ContainerPort, EnvVar, HTTPGetAction, PodSpec,
-            PodTemplateSpec, Probe, SecurityContext, Toleration,
+            Affinity, Capabilities, Container, ContainerPort, EnvVar, EnvVarSource, HTTPGetAction,
+            NodeAffinity, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm,
+            ObjectFieldSelector, PodSpec, PodTemplateSpec, Probe, SecurityContext, Toleration,
         },
     },
     apimachinery::pkg::{apis::meta::v1::LabelSelector, util::intstr::IntOrString},
@@ -18,6 +19,8 @@ use super::apply::MANAGED_BY;
 
 /// The name of the DaemonSet. Source: Amazon's chart.
 pub const NAME: &str = "eks-pod-identity-agent";
+/// The name of the container that runs before it. Source: Amazon's chart.
+pub const INIT: &str = "eks-pod-identity-agent-init";
 /// The namespace it is installed in.
 pub const NAMESPACE: &str = "kube-system";
 
@@ -32,12 +35,33 @@ pub struct AgentInstall {
     pub arguments: Vec<String>,
     /// Variables: region, credentials of the node role.
     pub env: Vec<(String, String)>,
-    /// Arguments of the init container (`initialize`); none when the node has the agent's link already.
-    pub initialize: Option<Vec<String>>,
+    /// The variable that tells the agent its node's name, if it wants one.
+    pub node_variable: Option<String>,
+    /// What runs before it; none when the node has the agent's link already.
+    pub init: Option<AgentInit>,
+    /// Whether it has a token for the API server: releases from 0.2 on read the cluster's keys.
+    pub token: bool,
+    /// Nodes on which it is stopped.
+    pub stopped: Vec<String>,
     /// The port of the readiness and liveness probes. Source: chart, 2703.
     pub probe_port: i32,
     /// `IfNotPresent`, or `Never` for an image that is only on the node.
     pub pull_policy: String,
+}
+
+/// What runs on a node before the agent: makes its link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AgentInit {
+    /// The image.
+    pub image: String,
+    /// The program, replacing the image's entrypoint; empty for its own.
+    pub command: Vec<String>,
+    /// The arguments.
+    pub arguments: Vec<String>,
+    /// `IfNotPresent`, or `Never` for an image that is only on the node.
+    pub pull_policy: String,
+    /// Whether it needs everything, as Amazon's does; else it has NET_ADMIN.
+    pub privileged: bool,
 }
 
 impl AgentInstall {
@@ -67,6 +91,11 @@ impl AgentInstall {
                     }),
                     spec: Some(self.pod()),
                 },
+                // Pods are replaced by us, and on the nodes that are meant.
+                update_strategy: Some(DaemonSetUpdateStrategy {
+                    type_: Some("OnDelete".into()),
+                    rolling_update: None,
+                }),
                 ..DaemonSetSpec::default()
             }),
             status: None,
@@ -76,24 +105,15 @@ impl AgentInstall {
     fn pod(&self) -> PodSpec {
         PodSpec {
             host_network: Some(true),
-            automount_service_account_token: Some(false),
+            automount_service_account_token: Some(self.token),
+            affinity: (!self.stopped.is_empty()).then(|| elsewhere(&self.stopped)),
             termination_grace_period_seconds: Some(30),
             priority_class_name: Some("system-node-critical".into()),
             tolerations: Some(vec![Toleration {
                 operator: Some("Exists".into()),
                 ..Toleration::default()
             }]),
-            init_containers: self.initialize.as_ref().map(|arguments| {
-                vec![Container {
-                    name: format!("{NAME}-init"),
-                    args: Some(arguments.clone()),
-                    security_context: Some(SecurityContext {
-                        privileged: Some(true),
-                        ..SecurityContext::default()
-                    }),
-                    ..self.container()
-                }]
-            }),
+            init_containers: self.init.as_ref().map(|init| vec![init.container()]),
             containers: vec![Container {
                 name: NAME.into(),
                 args: Some(self.arguments.clone()),
@@ -122,18 +142,29 @@ impl AgentInstall {
             image: Some(self.image.clone()),
             image_pull_policy: Some(self.pull_policy.clone()),
             command: Some(self.command.clone()).filter(|c| !c.is_empty()),
-            env: Some(
-                self.env
-                    .iter()
-                    .map(|(name, value)| EnvVar {
-                        name: name.clone(),
-                        value: Some(value.clone()),
-                        value_from: None,
-                    })
-                    .collect(),
-            ),
+            env: Some(self.variables()),
             ..Container::default()
         }
+    }
+
+    fn variables(&self) -> Vec<EnvVar> {
+        let plain = self.env.iter().map(|(name, value)| EnvVar {
+            name: name.clone(),
+            value: Some(value.clone()),
+            value_from: None,
+        });
+        let node = self.node_variable.iter().map(|name| EnvVar {
+            name: name.clone(),
+            value: None,
+            value_from: Some(EnvVarSource {
+                field_ref: Some(ObjectFieldSelector {
+                    api_version: Some("v1".into()),
+                    field_path: "spec.nodeName".into(),
+                }),
+                ..EnvVarSource::default()
+            }),
+        });
+        plain.chain(node).collect()
     }
 
     fn probe(&self, path: &str, delay: i32, failures: i32) -> Probe {
@@ -151,6 +182,52 @@ impl AgentInstall {
             failure_threshold: Some(failures),
             ..Probe::default()
         }
+    }
+}
+
+impl AgentInit {
+    fn container(&self) -> Container {
+        Container {
+            name: INIT.into(),
+            image: Some(self.image.clone()),
+            image_pull_policy: Some(self.pull_policy.clone()),
+            command: Some(self.command.clone()).filter(|c| !c.is_empty()),
+            args: Some(self.arguments.clone()),
+            security_context: Some(SecurityContext {
+                privileged: self.privileged.then_some(true),
+                capabilities: (!self.privileged).then(|| Capabilities {
+                    add: Some(vec!["NET_ADMIN".into()]),
+                    drop: None,
+                }),
+                ..SecurityContext::default()
+            }),
+            // So its last lines tell why it failed.
+            termination_message_policy: Some("FallbackToLogsOnError".into()),
+            ..Container::default()
+        }
+    }
+}
+
+/// Every node but these.
+fn elsewhere(nodes: &[String]) -> Affinity {
+    // The API server takes one name a requirement.
+    let not = |node: &String| NodeSelectorRequirement {
+        key: "metadata.name".into(),
+        operator: "NotIn".into(),
+        values: Some(vec![node.clone()]),
+    };
+    let term = NodeSelectorTerm {
+        match_fields: Some(nodes.iter().map(not).collect()),
+        match_expressions: None,
+    };
+    Affinity {
+        node_affinity: Some(NodeAffinity {
+            required_during_scheduling_ignored_during_execution: Some(NodeSelector {
+                node_selector_terms: vec![term],
+            }),
+            preferred_during_scheduling_ignored_during_execution: None,
+        }),
+        ..Affinity::default()
     }
 }
 

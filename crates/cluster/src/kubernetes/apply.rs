@@ -1,11 +1,13 @@
 //! Objects on a cluster: applied by the server's own merge, labelled as ours, listed and removed by that label.
 
-use std::fmt::Debug;
+use std::{fmt::Debug, time::Duration};
 
 use kube::{
     Api, Client, Resource, ResourceExt,
     api::{ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams},
+    core::GroupVersionKind,
     discovery::{Discovery, Scope, verbs},
+    runtime::wait::await_condition,
 };
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -109,8 +111,8 @@ pub async fn apply_all(
         let (resource, scope) = match found {
             Some(found) => found,
             None => {
-                let gvk = kube::core::GroupVersionKind::try_from(&types)
-                    .map_err(|e| Error::Object(e.to_string()))?;
+                let gvk =
+                    GroupVersionKind::try_from(&types).map_err(|e| Error::Object(e.to_string()))?;
                 let (resource, capabilities) =
                     kube::discovery::oneshot::pinned_kind(client, &gvk).await?;
                 known.push((
@@ -163,7 +165,11 @@ pub async fn uninstall(client: &Client) -> Result<Vec<Listed>, Error> {
             Some(namespace) => Api::namespaced_with(client.clone(), namespace, &resource),
             None => Api::all_with(client.clone(), &resource),
         };
-        match api.delete(&listed.name, &DeleteParams::background()).await {
+        let mut params = DeleteParams::background();
+        if listed.kind == "Pod" {
+            params = params.grace_period(1);
+        }
+        match api.delete(&listed.name, &params).await {
             Ok(_) => removed.push(listed),
             // Gone with its owner in between.
             Err(kube::Error::Api(status)) if status.code == 404 => {}
@@ -171,6 +177,41 @@ pub async fn uninstall(client: &Client) -> Result<Vec<Listed>, Error> {
         }
     }
     Ok(removed)
+}
+
+/// Removes everything on the cluster that carries our label, and waits until it is gone.
+///
+/// # Errors
+/// When the server refuses, or something is not gone in time.
+pub async fn remove_all(client: &Client, limit: Duration) -> Result<Vec<Listed>, Error> {
+    let removed = uninstall(client).await?;
+    // Of these the server says that they are gone before they are.
+    let slow = |listed: &&Listed| matches!(listed.kind.as_str(), "Namespace" | "Pod" | "DaemonSet");
+    let waiting = removed.iter().filter(slow).map(|one| async move {
+        let gone = |object: Option<&DynamicObject>| object.is_none();
+        let kind = match one.kind.as_str() {
+            "DaemonSet" => GroupVersionKind::gvk("apps", "v1", "DaemonSet"),
+            kind => GroupVersionKind::gvk("", "v1", kind),
+        };
+        let resource = ApiResource::from_gvk(&kind);
+        let api: Api<DynamicObject> = match &one.namespace {
+            Some(namespace) => Api::namespaced_with(client.clone(), namespace, &resource),
+            None => Api::all_with(client.clone(), &resource),
+        };
+        await_condition(api, &one.name, gone)
+            .await
+            .map_err(|e| Error::Wait {
+                what: one.to_string(),
+                why: e.to_string(),
+            })
+    });
+    match tokio::time::timeout(limit, futures::future::try_join_all(waiting)).await {
+        Ok(outcome) => outcome.map(|_| removed),
+        Err(_) => Err(Error::Wait {
+            what: "the end of what was removed".into(),
+            why: format!("it is not gone in {} s", limit.as_secs()),
+        }),
+    }
 }
 
 async fn find_ours(client: &Client) -> Result<Vec<(ApiResource, Listed)>, Error> {

@@ -2,12 +2,15 @@
 
 pub(crate) mod admission;
 pub mod agent;
+pub(crate) mod agent_set;
+pub(crate) mod agent_words;
 pub mod apply;
 mod client;
 mod error;
 pub(crate) mod inhabitants;
 pub mod install;
 pub mod pod;
+pub(crate) mod projected;
 pub mod token;
 pub mod webhook;
 mod workloads;
@@ -16,7 +19,7 @@ pub use agent::AgentInstall;
 pub use client::{api_ready, client_from, is_node_ready, node_ready};
 pub use error::Error;
 pub use webhook::Registration;
-pub(crate) use workloads::other;
 pub use workloads::{
     EndMarked, MARK, PROBE_IMAGE, Workloads, WorkloadsConfig, issued, program_folders,
 };
+pub(crate) use workloads::{failed, other};

@@ -201,6 +201,8 @@ pub enum AgentKind {
     Twin,
     /// Amazon's own, by its path.
     Real(PathBuf),
+    /// Amazon's own, as an image that the cluster pulls. On clusters that others run.
+    Image(String),
 }
 
 /// The instance metadata service of a node.

@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    net::SocketAddr,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     os::fd::{AsFd, OwnedFd},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -102,25 +102,35 @@ impl Drop for Gate {
 
 /// A socket on a free loopback port of this machine, not yet listening.
 pub(crate) fn loopback_socket() -> io::Result<OwnedFd> {
+    socket_on(Ipv4Addr::LOCALHOST.into())
+}
+
+/// A socket on a free port of an address of this machine, not yet listening.
+pub(crate) fn socket_on(address: IpAddr) -> io::Result<OwnedFd> {
     loop {
-        let found = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let found = std::net::TcpListener::bind((address, 0))?.local_addr()?;
         // Bound by number: a port the kernel chose is lost when the socket refuses for a while.
-        match bind_loopback(found.port()) {
+        match bind_to(found) {
             Err(e) if e.kind() == io::ErrorKind::AddrInUse => {}
             other => return other,
         }
     }
 }
 
-fn bind_loopback(port: u16) -> io::Result<OwnedFd> {
+fn bind_to(address: SocketAddr) -> io::Result<OwnedFd> {
     use nix::sys::socket::{
-        AddressFamily, SockFlag, SockType, SockaddrIn, bind, setsockopt, socket, sockopt::ReuseAddr,
+        AddressFamily, SockFlag, SockType, SockaddrStorage, bind, setsockopt, socket,
+        sockopt::ReuseAddr,
+    };
+    let family = match address {
+        SocketAddr::V4(_) => AddressFamily::Inet,
+        SocketAddr::V6(_) => AddressFamily::Inet6,
     };
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
-    let fd = socket(AddressFamily::Inet, SockType::Stream, flags, None)?;
+    let fd = socket(family, SockType::Stream, flags, None)?;
     // Or it could not listen again while connections it had are still remembered.
     setsockopt(&fd, ReuseAddr, &true)?;
-    let address = SockaddrIn::new(127, 0, 0, 1, port);
+    let address = SockaddrStorage::from(address);
     bind(std::os::fd::AsRawFd::as_raw_fd(&fd), &address)?;
     Ok(fd)
 }

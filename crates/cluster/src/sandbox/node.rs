@@ -140,6 +140,9 @@ impl Node {
             AgentKind::Absent => return Err(failed("the node has none".into())),
             AgentKind::Twin => twin::start(self, &needs).await,
             AgentKind::Real(binary) => real::start(self, binary, &needs).await,
+            AgentKind::Image(_) => {
+                return Err(failed("an image runs on real clusters only".into()));
+            }
         };
         match started.map_err(|e| failed(e.to_string()))? {
             Ok(up) => {

@@ -183,7 +183,10 @@ async fn agent(node: &Node) -> Outcome {
         command: Vec::new(),
         arguments: words(&["agent"]),
         env: vec![("AWS_REGION".into(), "us-east-1".into())],
-        initialize: None,
+        init: None,
+        node_variable: None,
+        token: false,
+        stopped: Vec::new(),
         probe_port: 2703,
         pull_policy: "Never".into(),
     };

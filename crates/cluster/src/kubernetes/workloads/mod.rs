@@ -19,7 +19,7 @@ use kube::{
 };
 
 use super::{
-    apply::{apply, label},
+    apply::{MANAGED_BY, apply, label},
     token::{self, Mint},
 };
 use crate::{
@@ -52,6 +52,13 @@ pub struct WorkloadsConfig {
     pub folders: Vec<PathBuf>,
     /// Variables of every container that does not set them itself.
     pub env: BTreeMap<String, String>,
+    /// Arguments of a container that has neither an image nor a command, so that it idles; empty where the image does so by
+    /// itself.
+    pub idle: Vec<String>,
+    /// The program that sets variables in such a container, in the words of `env`; `env` itself if empty.
+    pub env_program: Vec<String>,
+    /// The cluster is somebody else's: what is there and not ours is left as it is.
+    pub guest: bool,
     /// Ends a program from outside; without it, one that is let go runs on in its container.
     pub end_marked: Option<EndMarked>,
 }
@@ -61,6 +68,7 @@ pub struct Workloads {
     client: Client,
     config: WorkloadsConfig,
     submitted: Mutex<HashMap<PodName, (Pod, Option<String>)>>,
+    accounts: Mutex<Vec<ServiceAccountRef>>,
     namespaces: Mutex<Vec<String>>,
 }
 
@@ -71,6 +79,7 @@ impl Workloads {
             client,
             config,
             submitted: Mutex::default(),
+            accounts: Mutex::default(),
             namespaces: Mutex::default(),
         }
     }
@@ -135,9 +144,84 @@ impl Workloads {
         meta.creation_timestamp = None;
         label(&mut account);
         let api: Api<ServiceAccount> = Api::namespaced(self.client.clone(), &namespace);
+        if self.config.guest
+            && let Some(there) = self.others_account(&api, &namespace, &account).await?
+        {
+            return Ok(there);
+        }
+        lock(&self.accounts).push(ServiceAccountRef {
+            namespace,
+            service_account: account.name_any(),
+        });
         apply(&api, &account)
             .await
             .map_err(other("apply a service account"))
+    }
+
+    /// A service account of that name that is not ours, if it will do as it is.
+    async fn others_account(
+        &self,
+        api: &Api<ServiceAccount>,
+        namespace: &str,
+        wanted: &ServiceAccount,
+    ) -> Result<Option<ServiceAccount>> {
+        let there = api.get_opt(&wanted.name_any()).await;
+        let Some(there) = there.map_err(failed("look for a service account"))? else {
+            return Ok(None);
+        };
+        if is_ours(&there) || self.is_our_namespace(namespace).await? {
+            return Ok(None);
+        }
+        let annotations = there.annotations();
+        let will_do = wanted
+            .annotations()
+            .iter()
+            .all(|(name, value)| annotations.get(name) == Some(value));
+        match will_do {
+            true => Ok(Some(there)),
+            false => Err(ClusterError::Unsupported {
+                kind: self.config.kind,
+                what: format!("annotate service account {namespace}/{}", there.name_any()),
+                why: "it is not ours".into(),
+            }),
+        }
+    }
+
+    async fn is_our_namespace(&self, name: &str) -> Result<bool> {
+        let api: Api<Namespace> = Api::all(self.client.clone());
+        let there = api.get_opt(name).await;
+        Ok(there
+            .map_err(failed("look for a namespace"))?
+            .is_some_and(|namespace| is_ours(&namespace)))
+    }
+
+    /// Deletes the pods and service accounts made here, without waiting for programs. Namespaces stay.
+    ///
+    /// # Errors
+    /// When the API server refuses.
+    pub async fn clear(&self) -> Result<()> {
+        let pods: Vec<PodName> = lock(&self.submitted)
+            .drain()
+            .map(|(name, _)| name)
+            .collect();
+        let accounts = std::mem::take(&mut *lock(&self.accounts));
+        let now = DeleteParams::default().grace_period(0);
+        let pods = pods.into_iter().map(async |pod| {
+            let api: Api<Pod> = Api::namespaced(self.client.clone(), &pod.namespace);
+            absent_is_well(api.delete(&pod.name, &now).await)
+        });
+        for outcome in futures::future::join_all(pods).await {
+            outcome.map_err(failed("delete a pod"))?;
+        }
+        let accounts = accounts.into_iter().map(async |account| {
+            let api: Api<ServiceAccount> = Api::namespaced(self.client.clone(), &account.namespace);
+            let name = &account.service_account;
+            absent_is_well(api.delete(name, &DeleteParams::default()).await)
+        });
+        for outcome in futures::future::join_all(accounts).await {
+            outcome.map_err(failed("delete a service account"))?;
+        }
+        Ok(())
     }
 
     /// Deletes a service account.
@@ -183,6 +267,19 @@ impl Workloads {
             name: pod.name_any(),
             uid: pod.uid().unwrap_or_default(),
         }
+    }
+}
+
+/// Whether something was applied by us.
+fn is_ours(object: &impl ResourceExt) -> bool {
+    let (name, value) = MANAGED_BY;
+    object.labels().get(name).is_some_and(|v| v == value)
+}
+
+fn absent_is_well<T>(outcome: std::result::Result<T, kube::Error>) -> kube::Result<()> {
+    match outcome {
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+        other => other.map(drop),
     }
 }
 

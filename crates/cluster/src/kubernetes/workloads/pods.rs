@@ -98,6 +98,9 @@ impl Workloads {
             return false;
         }
         container.image = Some(self.config.pod_image.clone());
+        if container.command.is_none() && container.args.is_none() && !self.config.idle.is_empty() {
+            container.args = Some(self.config.idle.clone());
+        }
         container
             .image_pull_policy
             .get_or_insert_with(|| "IfNotPresent".into());

@@ -98,11 +98,14 @@ impl Workloads {
             };
             s.containers.iter().find(named)
         });
-        let local = !self.config.folders.is_empty()
-            && container.is_some_and(|c| c.image.as_ref() == Some(&self.config.pod_image));
+        let ours = container.is_some_and(|c| c.image.as_ref() == Some(&self.config.pod_image));
+        let local = ours && !self.config.folders.is_empty();
         let mut words: Vec<String> = Vec::new();
         if local || !program.env.is_empty() || !program.unset.is_empty() {
-            words.push(if local { "/usr/bin/env" } else { "env" }.into());
+            match ours && !self.config.env_program.is_empty() {
+                true => words.extend(self.config.env_program.iter().cloned()),
+                false => words.push(if local { "/usr/bin/env" } else { "env" }.into()),
+            }
             for name in &program.unset {
                 words.extend(["-u".to_owned(), name.clone()]);
             }

@@ -129,6 +129,9 @@ impl NodeCluster {
                 pod_image: super::PAUSE_IMAGE.into(),
                 folders: folders.clone(),
                 env: config.env.clone(),
+                idle: Vec::new(),
+                env_program: Vec::new(),
+                guest: false,
                 // Programs are started here, not by it.
                 end_marked: None,
             },
@@ -412,6 +415,3 @@ impl Cluster for NodeCluster {
             })
     }
 }
-
-/// A projected token's audience and its file in a container.
-type TokenPlace = (String, String, PathBuf);

@@ -132,7 +132,10 @@ fn install(world: &World, upstream: SocketAddr) -> AgentInstall {
             ),
         ],
         // The node has the link already; where it is of another kind, the agent's own `initialize` adopts it as well.
-        initialize: None,
+        init: None,
+        node_variable: None,
+        token: false,
+        stopped: Vec::new(),
         probe_port: 2703,
         pull_policy: "Never".into(),
     }

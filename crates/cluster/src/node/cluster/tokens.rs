@@ -2,7 +2,6 @@
 
 use std::{
     io,
-    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
@@ -10,45 +9,17 @@ use emu_core::Event;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 
-use super::{TokenPlace, World, processes};
+use super::{World, processes};
 use crate::{
     cluster::{ClusterError, PodName, Result},
-    kubernetes::issued,
+    kubernetes::{
+        issued,
+        projected::{TokenPlace, token_places},
+    },
 };
 
 /// How long the kubelet may take to project new tokens, in real time.
 const LIMIT: Duration = Duration::from_secs(90);
-
-/// The projected tokens of a pod that name an audience: the audience, the container, the file.
-pub(super) fn places(pod: &Pod) -> Vec<TokenPlace> {
-    let Some(spec) = &pod.spec else {
-        return Vec::new();
-    };
-    let mut found = Vec::new();
-    for volume in spec.volumes.iter().flatten() {
-        let sources = volume
-            .projected
-            .iter()
-            .flat_map(|p| p.sources.iter().flatten());
-        for token in sources.filter_map(|s| s.service_account_token.as_ref()) {
-            let Some(audience) = &token.audience else {
-                continue;
-            };
-            let mounted = spec.containers.iter().find_map(|container| {
-                let mounts = container.volume_mounts.iter().flatten();
-                let mount = mounts.into_iter().find(|m| m.name == volume.name)?;
-                Some((
-                    container.name.clone(),
-                    Path::new(&mount.mount_path).join(&token.path),
-                ))
-            });
-            if let Some((container, file)) = mounted {
-                found.push((audience.clone(), container, file));
-            }
-        }
-    }
-    found
-}
 
 /// The id by which containerd knows a container.
 fn container_id<'a>(pod: &'a Pod, container: &str) -> Option<&'a str> {
@@ -64,7 +35,7 @@ impl World {
     /// A new pod: remembers its address, and writes its tokens into the journal.
     pub(super) fn settle_in(&self, pod: &Pod) {
         self.inhabitants.learn(pod);
-        for place in places(pod) {
+        for place in token_places(pod) {
             self.record(pod, &place, false);
         }
     }
@@ -77,7 +48,7 @@ impl World {
         if let Some(token) = token {
             self.config.journal.record(Event::TokenIssued {
                 pod: self.workloads.reference(pod),
-                audience: place.0.clone(),
+                audience: place.audience.clone(),
                 jti: token.jti,
                 issued_at: token.issued_at,
                 expires_at: token.expires_at,
@@ -86,14 +57,16 @@ impl World {
         }
     }
 
-    fn read(&self, pod: &Pod, (_, container, file): &TokenPlace) -> io::Result<String> {
-        let pid = self.process_of(pod, container_id(pod, container))?;
-        let bytes = processes::read_file(pid, file)?;
+    fn read(&self, pod: &Pod, place: &TokenPlace) -> io::Result<String> {
+        let pid = self.process_of(pod, container_id(pod, &place.container))?;
+        let bytes = processes::read_file(pid, &place.file)?;
         String::from_utf8(bytes).map_err(io::Error::other)
     }
 
     pub(super) fn read_token(&self, pod: &Pod, audience: &str) -> Result<String> {
-        let place = places(pod).into_iter().find(|(of, ..)| of == audience);
+        let place = token_places(pod)
+            .into_iter()
+            .find(|p| p.audience == audience);
         let place = place.ok_or_else(|| ClusterError::NotFound {
             what: "token for the audience",
             name: audience.to_owned(),
@@ -105,7 +78,7 @@ impl World {
 
     /// Restarts the kubelet: it remembers no token, so it projects new ones.
     pub(super) async fn rotate_tokens(&self, pod: &Pod) -> Result<()> {
-        let before: Vec<(TokenPlace, Option<String>)> = places(pod)
+        let before: Vec<(TokenPlace, Option<String>)> = token_places(pod)
             .into_iter()
             .map(|place| (place.clone(), self.read(pod, &place).ok()))
             .collect();
@@ -120,7 +93,7 @@ impl World {
             // A file in another mount namespace, on a file system of the kubelet's: nothing tells of its change.
             while self.read(pod, &place).ok() == old {
                 if Instant::now() > end {
-                    let file: &PathBuf = &place.2;
+                    let file = &place.file;
                     return Err(ClusterError::Kubernetes {
                         what: "could not rotate a token".into(),
                         message: format!("the kubelet left {} as it was", file.display()),

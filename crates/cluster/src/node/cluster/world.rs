@@ -67,10 +67,7 @@ impl World {
             None => pass,
         };
         let port = self.config.emulator_port;
-        let addresses = [
-            self.emulator_in_pods(),
-            (Ipv4Addr::LOCALHOST, port).into(),
-        ];
+        let addresses = [self.emulator_in_pods(), (Ipv4Addr::LOCALHOST, port).into()];
         for address in addresses {
             let door = self
                 .node
@@ -116,6 +113,7 @@ impl World {
             AgentKind::Twin => Agent::Twin(OnNode::start(self)?),
             AgentKind::Real(binary) => Agent::Real(Real::start(self, binary).await?),
             AgentKind::Absent => return Err(self.agent_failed("the node has none")),
+            AgentKind::Image(_) => return Err(self.agent_failed("the node pulls no images")),
         };
         *lock(&self.agent) = Some(agent);
         *lock(&self.state) = AgentState::Running;
