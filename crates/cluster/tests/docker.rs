@@ -40,7 +40,7 @@ esac
 const K3D: &str = r#"
 case "$*" in
   "cluster list --output json") if [ -f "$HERE/clusters" ]; then echo '[{"name":"'"$(cat "$HERE/clusters")"'","serversRunning":1}]'; else echo '[]'; fi ;;
-  "cluster create"*) echo "$3" > "$HERE/clusters" ;;
+  "cluster create"*) printf '\033[36mINFO\033[0m[0003] Creating node k3d-emu-server-0\n' >&2; echo "$3" > "$HERE/clusters" ;;
   "kubeconfig get"*) echo "kubeconfig of k3d" ;;
   "image import"*|"cluster start"*) ;;
   "cluster delete"*) rm -f "$HERE/clusters" ;;
@@ -688,7 +688,10 @@ async fn k3d_makes_a_cluster_and_removes_it() {
         image: Some("example/k3s:1".into()),
         ..Spec::new(Provider::K3d, "emu")
     };
-    let cluster = stage.docker().open(&spec, &mut |_| {}).await.unwrap();
+    let mut lines = Vec::new();
+    let mut tell = |p: Progress| lines.push(p.to_string());
+    let cluster = stage.docker().open(&spec, &mut tell).await.unwrap();
+    assert_eq!(lines[3], "k3d: Creating node k3d-emu-server-0");
     let issuer = spec.issuer();
     let asked = stage.asked();
     assert_eq!(

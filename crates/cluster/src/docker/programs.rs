@@ -110,7 +110,7 @@ impl Programs {
                 let mut lines = BufReader::new(err);
                 let mut bytes = Vec::new();
                 while lines.read_until(b'\n', &mut bytes).await? > 0 {
-                    let text = String::from_utf8_lossy(&bytes);
+                    let text = plain(&String::from_utf8_lossy(&bytes));
                     line(text.trim_end());
                     said.push_str(&text);
                     bytes.clear();
@@ -180,6 +180,16 @@ impl Drop for Group {
 fn shown(words: &[&OsStr]) -> String {
     let words: Vec<_> = words.iter().map(|word| word.to_string_lossy()).collect();
     words.join(" ")
+}
+
+/// A line without the escape sequences that colour it.
+fn plain(line: &str) -> String {
+    let mut parts = line.split("\u{1b}[");
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        text.push_str(part.split_once('m').map_or(part, |(_, rest)| rest));
+    }
+    text
 }
 
 /// The last lines of what a program said.

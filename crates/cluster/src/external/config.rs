@@ -50,6 +50,9 @@ pub struct ExternalConfig {
     pub client: kube::Client,
     /// The address of this machine at which the cluster's API server, nodes and pods reach it.
     pub host: IpAddr,
+    /// Where to listen instead, where connections to [`host`](Self::host) are carried to another address: Docker Desktop
+    /// carries them to loopback.
+    pub listen: Option<IpAddr>,
     /// Brings images into every node; without it the cluster pulls them.
     pub images: Option<Arc<dyn ImageLoader>>,
     /// The reference of emu's own image, for clusters that pull it.
@@ -75,6 +78,7 @@ impl ExternalConfig {
             name: name.into(),
             client,
             host,
+            listen: None,
             images: None,
             image: None,
             access: None,

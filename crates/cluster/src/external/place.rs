@@ -61,9 +61,13 @@ pub(super) struct Ports {
 }
 
 impl Ports {
-    fn open(host: IpAddr) -> Result<Self> {
+    fn open(host: IpAddr, listen: Option<IpAddr>) -> Result<Self> {
         let open = || {
-            Port::open(host).map_err(|source| ClusterError::System {
+            let port = match listen {
+                Some(listen) => Port::open_behind(host, listen),
+                None => Port::open(host),
+            };
+            port.map_err(|source| ClusterError::System {
                 what: format!(
                     "listen at {host}, where the cluster is to reach this machine \
                      (--host-address names another address of it)"
@@ -171,7 +175,7 @@ impl External {
                 .map_err(other("remove what was left behind"))?;
         }
         let identity = Identity::new(&[config.host.to_string()])?;
-        let ports = Ports::open(config.host)?;
+        let ports = Ports::open(config.host, config.listen)?;
         Ok(Arc::new(Self {
             config,
             image: OnceCell::new(),

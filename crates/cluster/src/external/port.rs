@@ -21,6 +21,8 @@ pub(super) type Take = Arc<dyn Fn(TcpStream) -> BoxFuture<'static, ()> + Send + 
 pub(super) struct Port {
     gate: Gate,
     slot: Arc<Slot>,
+    /// The address that others use, where connections are carried here from another one.
+    reached: Option<IpAddr>,
 }
 
 #[derive(Default)]
@@ -54,12 +56,24 @@ impl Port {
             });
         };
         let gate = Gate::new(socket_on(host)?, Arc::new(serve))?;
-        Ok(Self { gate, slot })
+        Ok(Self {
+            gate,
+            slot,
+            reached: None,
+        })
     }
 
-    /// Where it is.
+    /// The same for connections that come to another address, and are carried here with their port.
+    pub(super) fn open_behind(reached: IpAddr, listen: IpAddr) -> io::Result<Self> {
+        let mut port = Self::open(listen)?;
+        port.reached = Some(reached);
+        Ok(port)
+    }
+
+    /// Where others find it.
     pub(super) fn address(&self) -> SocketAddr {
-        self.gate.address()
+        let here = self.gate.address();
+        SocketAddr::new(self.reached.unwrap_or(here.ip()), here.port())
     }
 
     /// How many connections came so far.
