@@ -16,6 +16,7 @@ pub mod node;
 pub mod program;
 pub mod sandbox;
 pub mod token;
+mod virtual_time;
 
 pub use cluster::{
     AgentAction, AgentState, Capabilities, Cluster, ClusterError, ClusterKind, MintRequest,

@@ -171,6 +171,11 @@ impl Group {
         })
     }
 
+    /// The same for some of its processes, by their numbers, where others are never at rest.
+    pub fn settle_among(&self, processes: &[i32], limit: Duration) -> Settled {
+        crate::settle::settle_among(processes, limit)
+    }
+
     /// Waits until no process of the group is left, those that went into the background included.
     pub fn wait(&self) -> Result<(), Error> {
         self.ask(wire::WAIT, [0; 3]).map(drop)

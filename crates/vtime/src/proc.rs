@@ -13,6 +13,16 @@ fn status(tid: i32) -> Option<String> {
     fs::read_to_string(format!("/proc/{tid}/status")).ok()
 }
 
+/// The threads of a process; none when it is gone.
+pub(crate) fn threads_of(pid: i32) -> Vec<i32> {
+    fs::read_dir(format!("/proc/{pid}/task"))
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .collect()
+}
+
 /// The process that a thread belongs to; the thread itself when it is gone.
 pub(crate) fn process_of(tid: i32) -> i32 {
     status(tid)

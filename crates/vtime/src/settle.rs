@@ -5,6 +5,7 @@
 //! the moment between the two looks all were blocked at once.
 
 use crate::proc;
+use crate::report::Settled;
 use crate::tracer::Tracer;
 use crate::wire::Answer;
 use std::collections::BTreeMap;
@@ -15,6 +16,41 @@ use std::time::{Duration, Instant};
 const PAUSE: Duration = Duration::from_micros(300);
 /// A look takes at most this part of the time.
 const PART: u32 = 4;
+
+/// Waits until every thread of some processes is blocked, by two looks as above. Those that have ended are at rest.
+pub(crate) fn settle_among(processes: &[i32], limit: Duration) -> Settled {
+    let since = Instant::now();
+    loop {
+        let start = Instant::now();
+        let running = match look(processes) {
+            Ok(first) if look(processes).as_ref() == Ok(&first) => {
+                return Settled::Yes {
+                    threads: first.len(),
+                    micros: since.elapsed().as_micros() as u64,
+                };
+            }
+            Ok(_) => String::new(),
+            Err(tid) => format!("thread {tid} ({})", proc::name_of(tid)),
+        };
+        if since.elapsed() >= limit {
+            return Settled::No { running };
+        }
+        std::thread::sleep(PAUSE.max(start.elapsed() * PART));
+    }
+}
+
+/// The switch counts of all threads of some processes; or one that is not blocked.
+fn look(processes: &[i32]) -> Result<BTreeMap<i32, u64>, i32> {
+    let mut counts = BTreeMap::new();
+    for tid in processes.iter().flat_map(|pid| proc::threads_of(*pid)) {
+        let activity = proc::activity(tid);
+        if !activity.blocked {
+            return Err(tid);
+        }
+        counts.insert(tid, activity.switches);
+    }
+    Ok(counts)
+}
 
 /// Somebody who waits for everything to come to rest.
 pub(crate) struct Settling {

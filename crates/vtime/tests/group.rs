@@ -286,6 +286,18 @@ fn settling_waits_for_what_is_due_and_no_longer_than_told() {
         "{settled:?}"
     );
     assert!(start.elapsed() < HUNG);
+    // Others can be at rest meanwhile.
+    let mut sleeper = group.spawn(Command::new("sleep").arg("1000000")).unwrap();
+    let ids = [sleeper.id() as i32];
+    assert!(group.settle_among(&ids, HUNG).is_settled());
+    let ids = [ids[0], busy.id() as i32];
+    let settled = group.settle_among(&ids, Duration::from_millis(50));
+    assert!(
+        matches!(&settled, Settled::No { running } if running.contains("sh")),
+        "{settled:?}"
+    );
+    sleeper.kill().unwrap();
+    sleeper.wait().unwrap();
     busy.kill().unwrap();
     busy.wait().unwrap();
 }

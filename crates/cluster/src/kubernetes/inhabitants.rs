@@ -89,6 +89,11 @@ impl Inhabitants {
             .find_map(|(pod, ip)| (*ip == Some(address.to_canonical())).then(|| pod.clone()))
     }
 
+    /// The pod that has this uid.
+    pub(crate) fn by_uid(&self, uid: &str) -> Option<PodRef> {
+        self.lock().get(uid).map(|(pod, _)| pod.clone())
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, (PodRef, Option<IpAddr>)>> {
         self.by_uid.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -124,6 +124,13 @@ impl Node {
         &self.run
     }
 
+    /// The kubelet's folder, by a path that leads there from outside of the node.
+    pub(crate) fn kubelet_folder(&self) -> PathBuf {
+        let folder = self.run.join("kubelet");
+        let inside = folder.strip_prefix("/").unwrap_or(&folder);
+        Path::new(&format!("/proc/{}/root", self.link.pid)).join(inside)
+    }
+
     /// The kind of link that carries the node's address: `dummy`, `ifb` or `lo`.
     pub fn link_kind(&self) -> &str {
         &self.link.kind

@@ -7,21 +7,21 @@ use std::{
     time::Duration,
 };
 
-use emu_core::{Clock, Follower};
+use emu_core::Clock;
 use emu_vtime::Group;
+
+use crate::virtual_time::{Following, Rest};
 
 /// How long programs may take to come to rest before a jump, in real time; busy ones are moved as they are.
 const AT_REST: Duration = Duration::from_millis(500);
 
+/// The longest step.
+const STEP: Duration = Duration::from_secs(600);
+
 /// One group of programs for each clock that nodes show.
 pub(crate) struct Groups {
     clock: Clock,
-    by_offset: Mutex<HashMap<i64, Member>>,
-}
-
-struct Member {
-    group: Arc<Group>,
-    follower: Arc<dyn Follower>,
+    by_offset: Mutex<HashMap<i64, Following>>,
 }
 
 impl Groups {
@@ -38,82 +38,32 @@ impl Groups {
             .by_offset
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        if let Some(member) = groups.get(&offset) {
-            return Ok(Arc::clone(&member.group));
+        if let Some(following) = groups.get(&offset) {
+            return Ok(Arc::clone(following.group()));
         }
-        let group = Arc::new(Group::new().map_err(io::Error::other)?);
-        let moved = self.clock.offset_nanos();
-        match u64::try_from(moved) {
-            Ok(0) => {}
-            Ok(ahead) => drop(
-                group
-                    .jump(Duration::from_nanos(ahead))
-                    .map_err(io::Error::other)?,
-            ),
-            Err(_) => drop(group.step_wall(moved).map_err(io::Error::other)?),
-        }
-        if offset != 0 {
-            group.step_wall(offset).map_err(io::Error::other)?;
-        }
-        let follower: Arc<dyn Follower> = Arc::new(Following(Arc::clone(&group)));
-        self.clock.follow(Arc::clone(&follower));
-        groups.insert(
-            offset,
-            Member {
-                group: Arc::clone(&group),
-                follower,
-            },
-        );
+        let following = Following::start(&self.clock, offset, AllAtRest)?;
+        let group = Arc::clone(following.group());
+        groups.insert(offset, following);
         Ok(group)
     }
 }
 
-impl Drop for Groups {
-    fn drop(&mut self) {
-        let groups = self
-            .by_offset
-            .get_mut()
-            .unwrap_or_else(PoisonError::into_inner);
-        for member in groups.values() {
-            self.clock.unfollow(&member.follower);
-        }
-    }
-}
+/// Every thread of every program is blocked.
+struct AllAtRest;
 
-/// A group that follows the clock.
-struct Following(Arc<Group>);
-
-impl Following {
-    fn moved<R>(
-        move_it: impl FnOnce(&mut dyn FnMut()) -> Result<R, emu_vtime::Error>,
-        commit: &mut dyn FnMut(),
-    ) -> io::Result<()> {
-        let mut committed = false;
-        let outcome = move_it(&mut || {
-            committed = true;
-            commit();
-        });
-        if !committed {
-            commit();
-        }
-        outcome.map(drop).map_err(io::Error::other)
-    }
-}
-
-impl Follower for Following {
-    fn advance(&self, by: Duration, commit: &mut dyn FnMut()) -> io::Result<()> {
+impl Rest for AllAtRest {
+    fn before(&self, group: &Group) {
         // A program on its way into a wait would begin it after the jump, and sleep on.
-        let _ = self.0.settle(AT_REST);
-        Self::moved(|commit| self.0.jump_with(by, |_| commit()), commit)
+        let _ = group.settle(AT_REST);
     }
 
-    fn step_wall(&self, nanos: i64, commit: &mut dyn FnMut()) -> io::Result<()> {
-        Self::moved(|commit| self.0.step_wall_with(nanos, |_| commit()), commit)
-    }
-
-    fn settle(&self, limit: Duration) {
-        if let Err(e) = self.0.settle(limit) {
+    fn settle(&self, group: &Group, limit: Duration) {
+        if let Err(e) = group.settle(limit) {
             tracing::warn!("programs under virtual time did not settle: {e}");
         }
+    }
+
+    fn longest_step(&self) -> Duration {
+        STEP
     }
 }

@@ -1,87 +1,106 @@
 //! The whole node on the emulator's clock.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{
+    io,
+    sync::{Arc, Mutex, OnceLock, Weak},
+    time::{Duration, Instant},
+};
 
-use emu_core::{Clock, Follower};
+use emu_core::Clock;
 use emu_vtime::Group;
 
-/// How long the node's programs are given after each step of a move, in real time. A node is never at rest, so there is
-/// nothing to wait for. What it takes: after a jump the kubelet finds its runtime silent and sleeps for 0.1 s, 0.2 s and so
-/// on up to 5 s until it has looked again; a next jump before that would make it sleep ever longer.
-const SETTLE: Duration = Duration::from_secs(1);
+use super::{World, kubelet::Kubelet, lock, node_id, processes};
+use crate::virtual_time::{Following, Later, Rest};
 
-/// The longest step: less than what is left of a day's token when the kubelet renews it (a fifth of 22 hours at least).
+/// The longest step: as long as an agent keeps credentials before it renews them.
 const STEP: Duration = Duration::from_secs(3 * 3600);
+/// The shortest step that is made so that a token is renewed on the way.
+const SHORTEST_STEP: Duration = Duration::from_secs(60);
+
+/// How long after a step, in real time, the kubelet is given to renew a token; it may never.
+const RENEWAL: Duration = Duration::from_secs(3);
+/// How long programs in pods may take to come to rest, in real time; some never do.
+const AT_REST: Duration = Duration::from_millis(500);
+/// Programs that wait for an answer of ours look as if they were at rest: they must be so for this long.
+const STILL: Duration = Duration::from_millis(20);
+/// How often to look.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// A node's virtual time; dropping it lets the clock move without it.
 pub(super) struct NodeClock {
-    clock: Clock,
-    follower: Arc<dyn Follower>,
-    pub(super) group: Arc<Group>,
+    following: Following,
+    node: Arc<OnceLock<NodeAtWork>>,
 }
 
 impl NodeClock {
     /// A group whose programs have the clock's time. Blocks for some milliseconds.
     pub(super) fn new(clock: &Clock) -> io::Result<Self> {
-        let group = Arc::new(Group::new().map_err(io::Error::other)?);
-        let moved = clock.offset_nanos();
-        match u64::try_from(moved) {
-            Ok(0) => {}
-            Ok(ahead) => {
-                let ahead = Duration::from_nanos(ahead);
-                group.jump(ahead).map_err(io::Error::other)?;
-            }
-            Err(_) => drop(group.step_wall(moved).map_err(io::Error::other)?),
-        }
-        let follower: Arc<dyn Follower> = Arc::new(Following(Arc::clone(&group)));
-        clock.follow(Arc::clone(&follower));
+        let node = Arc::new(OnceLock::new());
         Ok(Self {
-            clock: clock.clone(),
-            follower,
-            group,
+            following: Following::start(clock, 0, Later(Arc::clone(&node), STEP))?,
+            node,
         })
     }
-}
 
-impl Drop for NodeClock {
-    fn drop(&mut self) {
-        self.clock.unfollow(&self.follower);
+    pub(super) fn group(&self) -> &Arc<Group> {
+        self.following.group()
     }
-}
 
-struct Following(Arc<Group>);
-
-impl Following {
-    fn moved<R>(
-        move_it: impl FnOnce(&mut dyn FnMut()) -> Result<R, emu_vtime::Error>,
-        commit: &mut dyn FnMut(),
-    ) -> io::Result<()> {
-        let mut committed = false;
-        let outcome = move_it(&mut || {
-            committed = true;
-            commit();
+    /// The node is there: from now on each step waits for what is due in it.
+    pub(super) fn watch(&self, world: &Arc<World>) {
+        let log = world.node.run_dir().join("log/kubelet.log");
+        let _ = self.node.set(NodeAtWork {
+            world: Arc::downgrade(world),
+            kubelet: Mutex::new(Kubelet::new(log)),
         });
-        if !committed {
-            commit();
-        }
-        outcome.map(drop).map_err(io::Error::other)
     }
 }
 
-impl Follower for Following {
-    fn advance(&self, by: Duration, commit: &mut dyn FnMut()) -> io::Result<()> {
-        Self::moved(|commit| self.0.jump_with(by, |_| commit()), commit)
+/// A node's own programs are never at rest. What is waited for: that the kubelet is at work again, has renewed the tokens
+/// that are due, and that the programs in pods are at rest.
+struct NodeAtWork {
+    world: Weak<World>,
+    kubelet: Mutex<Kubelet>,
+}
+
+impl Rest for NodeAtWork {
+    fn before(&self, _: &Group) {
+        lock(&self.kubelet).forget();
     }
 
-    fn step_wall(&self, nanos: i64, commit: &mut dyn FnMut()) -> io::Result<()> {
-        Self::moved(|commit| self.0.step_wall_with(nanos, |_| commit()), commit)
-    }
-
-    fn settle(&self, limit: Duration) {
-        std::thread::sleep(limit.min(SETTLE));
+    fn settle(&self, group: &Group, limit: Duration) {
+        let Some(world) = self.world.upgrade() else {
+            return;
+        };
+        let began = Instant::now();
+        let mut kubelet = lock(&self.kubelet);
+        while !kubelet.is_awake(world.node.inside()) && began.elapsed() < limit {
+            std::thread::sleep(LOOK_AGAIN);
+        }
+        let renewal = began.elapsed() + RENEWAL;
+        let mut projected = world.projected();
+        while world.renewal_is_due(&projected) {
+            if began.elapsed() > renewal.min(limit) {
+                world.give_up(&projected);
+                break;
+            }
+            std::thread::sleep(LOOK_AGAIN);
+            projected = world.projected();
+        }
+        world.learn(projected);
+        let node = node_id(&world.node);
+        let rest = || {
+            let left = limit.saturating_sub(began.elapsed()).min(AT_REST);
+            group.settle_among(&processes::in_pods(&node), left)
+        };
+        if rest().is_settled() {
+            std::thread::sleep(STILL);
+            rest();
+        }
     }
 
     fn longest_step(&self) -> Duration {
-        STEP
+        let next = self.world.upgrade().and_then(|w| w.next_renewal());
+        next.map_or(STEP, |next| next.clamp(SHORTEST_STEP, STEP))
     }
 }

@@ -5,10 +5,12 @@ mod barrier;
 mod clock;
 mod config;
 mod doors;
+mod kubelet;
 mod metadata;
 mod processes;
 mod programs;
 mod real;
+mod rotation;
 mod tokens;
 mod twin;
 mod world;
@@ -64,6 +66,7 @@ struct World {
     open: Mutex<Vec<Door>>,
     watch: Mutex<Option<tokio::task::AbortHandle>>,
     virtual_time: Option<NodeClock>,
+    tokens: Mutex<rotation::Known>,
 }
 
 /// The agent that runs.
@@ -107,7 +110,7 @@ impl NodeCluster {
             false => None,
         };
         if let Some(clock) = &virtual_time {
-            config.node.launcher = Arc::new(Virtual(Arc::clone(&clock.group)));
+            config.node.launcher = Arc::new(Virtual(Arc::clone(clock.group())));
         }
         let node =
             Node::start(config.node.clone())
@@ -150,11 +153,15 @@ impl NodeCluster {
             open: Mutex::default(),
             watch: Mutex::default(),
             virtual_time,
+            tokens: Mutex::default(),
             config,
             node,
             workloads,
             folders: folders.into(),
         });
+        if let Some(clock) = &world.virtual_time {
+            clock.watch(&world);
+        }
         world.config.journal.record(Event::NodeStarted {
             cluster: world.config.name.clone(),
             node: world.node.config().name.clone(),

@@ -29,6 +29,17 @@ pub(super) fn process_of(node: &str, pod_uid: &str, container_id: Option<&str>) 
         .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "the pod has no process"))
 }
 
+/// The processes of the node's pods.
+pub(super) fn in_pods(node: &str) -> Vec<i32> {
+    processes()
+        .filter(|(_, cgroups)| {
+            let in_pod = |line: &str| line.contains(node) && line.contains("kubepods");
+            cgroups.lines().any(in_pod)
+        })
+        .map(|(pid, _)| pid)
+        .collect()
+}
+
 /// Kills the program that was started with this mark, and its descendants that kept it. Gives how many processes it killed.
 pub(super) fn end_marked(node: &str, mark: &str) -> usize {
     let mut ended = 0;

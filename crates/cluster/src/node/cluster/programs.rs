@@ -78,7 +78,7 @@ impl World {
             .process_group(0);
         child::connect(&mut command, &program);
         if let Some(clock) = &self.virtual_time {
-            clock.group.prepare(command.as_std_mut());
+            clock.group().prepare(command.as_std_mut());
         }
         let own = Own {
             mark: mark.clone(),

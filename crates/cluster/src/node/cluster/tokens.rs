@@ -5,7 +5,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use emu_core::Event;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 
@@ -36,24 +35,18 @@ impl World {
     pub(super) fn settle_in(&self, pod: &Pod) {
         self.inhabitants.learn(pod);
         for place in token_places(pod) {
-            self.record(pod, &place, false);
+            self.record(pod, &place);
         }
     }
 
-    fn record(&self, pod: &Pod, place: &TokenPlace, rotation: bool) {
+    fn record(&self, pod: &Pod, place: &TokenPlace) {
         let token = self
             .read(pod, place)
             .ok()
             .and_then(|token| issued(token).ok());
         if let Some(token) = token {
-            self.config.journal.record(Event::TokenIssued {
-                pod: self.workloads.reference(pod),
-                audience: place.audience.clone(),
-                jti: token.jti,
-                issued_at: token.issued_at,
-                expires_at: token.expires_at,
-                rotation,
-            });
+            let audience = place.audience.clone();
+            self.learn_of(self.workloads.reference(pod), audience, token);
         }
     }
 
@@ -101,7 +94,7 @@ impl World {
                 }
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
-            self.record(pod, &place, true);
+            self.record(pod, &place);
         }
         self.node.ready(LIMIT).await.map_err(failed)
     }
