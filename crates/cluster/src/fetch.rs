@@ -1,5 +1,7 @@
 //! Raw HTTP requests from within a pod.
 
+use emu_core::{Event, journal::PodRef};
+
 /// A request as it is written to the socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FetchRequest {
@@ -41,6 +43,29 @@ impl FetchRequest {
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
         self
+    }
+
+    /// What the journal says of it, where the agent that answered cannot tell itself.
+    pub(crate) fn agent_request(&self, node: String, pod: PodRef, answer: &FetchResponse) -> Event {
+        let header = |name: &str| {
+            let named = |(known, _): &&(String, String)| known.eq_ignore_ascii_case(name);
+            self.headers.iter().find(named).map(|(_, value)| value)
+        };
+        let body: serde_json::Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+        Event::AgentRequest {
+            node,
+            pod: Some(pod),
+            request: format!("{} {}", self.method, self.path),
+            host: header("host").map_or_else(|| "169.254.170.23".into(), Clone::clone),
+            authorization: header("authorization").is_some(),
+            user_agent: header("user-agent").cloned(),
+            status: answer.status,
+            error: (answer.status != 200).then(|| answer.text().trim_end().to_owned()),
+            cached: false,
+            access_key_id: body["AccessKeyId"].as_str().map(str::to_owned),
+            upstream_request_id: None,
+            millis: 0,
+        }
     }
 }
 

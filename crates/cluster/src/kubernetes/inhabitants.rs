@@ -73,11 +73,15 @@ impl Inhabitants {
             .and_then(|ip| ip.parse().ok())
             // Pods on the node's network share its address.
             .filter(|_| !host);
-        self.lock()
-            .insert(reference.uid.clone(), (reference, address));
+        let mut known = self.lock();
+        // News of a pod that is on its way out may come after it was forgotten.
+        if pod.metadata.deletion_timestamp.is_none() || known.contains_key(&reference.uid) {
+            known.insert(reference.uid.clone(), (reference, address));
+        }
     }
 
-    fn forget(&self, pod: &Pod) -> Option<PodRef> {
+    /// The pod is gone; what it was called, if that was not known yet.
+    pub(crate) fn forget(&self, pod: &Pod) -> Option<PodRef> {
         let uid = pod.uid()?;
         self.lock().remove(&uid).map(|(reference, _)| reference)
     }

@@ -250,7 +250,9 @@ impl Cluster for NodeCluster {
     }
 
     async fn delete_pod(&self, pod: &PodName) -> Result<()> {
-        self.world.workloads.delete_pod(pod).await.map(drop)
+        let old = self.world.workloads.delete_pod(pod).await?;
+        self.world.gone(&old);
+        Ok(())
     }
 
     async fn restart_pod(&self, name: &PodName) -> Result<()> {
@@ -339,7 +341,7 @@ impl Cluster for NodeCluster {
     async fn fetch(&self, name: &PodName, request: FetchRequest) -> Result<FetchResponse> {
         let pod = self.pod(name).await?;
         let fetching = self.world.fetch(&pod, &request);
-        tokio::time::timeout(request.timeout, fetching)
+        let answer = tokio::time::timeout(request.timeout, fetching)
             .await
             .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
             .map_err(|source| ClusterError::Fetch {
@@ -349,7 +351,15 @@ impl Cluster for NodeCluster {
                     .clone()
                     .unwrap_or_else(|| "169.254.170.23:80".into()),
                 source,
-            })
+            })?;
+        // Amazon's agent does not tell who asked what; of our own requests we know.
+        if request.target.is_none() && matches!(self.world.config.agent_kind, AgentKind::Real(_)) {
+            let node = self.world.node.config().name.clone();
+            let pod = self.world.workloads.reference(&pod);
+            let event = request.agent_request(node, pod, &answer);
+            self.world.config.journal.record(event);
+        }
+        Ok(answer)
     }
 
     async fn set_fault(&self, place: FaultPlace, fault: Option<NetworkFault>) -> Result<()> {

@@ -39,6 +39,16 @@ impl World {
         (self.node.config().addresses.node, self.config.emulator_port).into()
     }
 
+    /// A pod is gone. The watch tells it as well, but later.
+    pub(super) fn gone(&self, pod: &Pod) {
+        if let Some(pod) = self.inhabitants.forget(pod) {
+            if let Some(Agent::Twin(twin)) = &*lock(&self.agent) {
+                twin.forget(&pod);
+            }
+            self.config.journal.record(Event::PodDeleted { pod });
+        }
+    }
+
     pub(super) fn follow_pods(self: &Arc<Self>) {
         let world = Arc::downgrade(self);
         let gone = move |pod: &PodRef| {
