@@ -1,6 +1,9 @@
 //! The arguments. Every flag has an `EMU_*` twin; flags win over variables.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use emu_agent::AgentChoice;
@@ -19,7 +22,7 @@ pub(crate) enum Command {
     Run(RunArgs),
     /// Start the emulator and keep it up until Ctrl-C.
     Up(UpArgs),
-    /// End what an `emu up` left behind that was killed.
+    /// Remove what an emu left behind that was killed: nodes of its own, and what it put on clusters of others.
     Down(DownArgs),
     /// Print the variables that point AWS clients at the running emulator.
     Env(EnvArgs),
@@ -96,10 +99,17 @@ impl std::str::FromStr for ClusterChoice {
 /// What `run` and `up` have in common.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct WorldArgs {
-    /// Where pods run: sandbox or node. kind, k3d and kubeconfig are not available in this version.
+    /// Where pods run: sandbox, node, or kubeconfig=CONTEXT. kind and k3d are not available in this version.
     #[arg(long, env = "EMU_CLUSTER", default_value = "sandbox")]
     pub(crate) cluster: ClusterChoice,
-    /// The node agent: auto (Amazon's own if it is installed), twin, real, or a path to Amazon's.
+    /// The address of this machine at which a cluster that emu did not make reaches it; the one towards its API server
+    /// if absent.
+    #[arg(long, env = "EMU_HOST_ADDRESS")]
+    pub(crate) host_address: Option<IpAddr>,
+    /// The reference under which such a cluster pulls emu's own image; `emu image` writes it.
+    #[arg(long, env = "EMU_IMAGE")]
+    pub(crate) image: Option<String>,
+    /// The node agent: auto (Amazon's own if it can be had), twin, real, or a path to Amazon's.
     #[arg(long, env = "EMU_AGENT", default_value = "auto")]
     pub(crate) agent: AgentChoice,
     /// The account of the administrator's key.

@@ -25,7 +25,6 @@ fn main() -> ExitCode {
         Command::Env(args) => command::env::run(&args),
         Command::Clock(args) => command::clock::run(&args),
         Command::Journal(args) => command::journal::run(&args),
-        Command::Down(args) => command::down::run(&args),
         Command::Schema => command::schema::run(),
         Command::Completions(args) => command::completions::run(&args),
         Command::Pause => command::pause::run(),
@@ -46,6 +45,7 @@ async fn asynchronous(command: Command) -> miette::Result<ExitCode> {
     match command {
         Command::Run(args) => command::run::run(&args).await,
         Command::Up(args) => command::up::run(&args).await,
+        Command::Down(args) => command::down::run(&args).await,
         Command::Doctor(args) => command::doctor::run(&args).await,
         Command::Agent(args) => command::agent::run(args).await,
         Command::Webhook(args) => command::webhook::run(args).await,

@@ -8,6 +8,7 @@ pub(crate) mod doctor;
 pub(crate) mod down;
 pub(crate) mod env;
 pub(crate) mod exec;
+pub(crate) mod external;
 pub(crate) mod image;
 pub(crate) mod journal;
 pub(crate) mod kubernetes;
@@ -27,7 +28,6 @@ use crate::args::WorldArgs;
 fn world_options(args: &WorldArgs) -> WorldOptions {
     WorldOptions {
         kind: args.cluster.kind,
-        context: args.cluster.context.clone(),
         agent: args.agent.clone(),
         settings: Settings {
             account: args.account.clone(),

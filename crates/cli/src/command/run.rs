@@ -14,7 +14,7 @@ use emu_scenario::{
 use futures::{StreamExt as _, stream};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::world_options;
+use super::{external, world_options};
 use crate::{
     args::{Output, RunArgs},
     output,
@@ -41,9 +41,11 @@ pub(crate) async fn run(args: &RunArgs) -> miette::Result<ExitCode> {
         output::line(format_args!("{} scenario files are right", scenarios.len()));
         return Ok(ExitCode::SUCCESS);
     }
-    let options = RunOptions {
+    let opened = external::open(&args.world).await?;
+    let mut options = RunOptions {
         world: world_options(&args.world),
     };
+    options.world.external = opened.as_ref().map(external::Opened::external);
     // A real cluster takes the machine for itself.
     let sandbox = args.world.cluster.kind == emu_cluster::ClusterKind::Sandbox;
     let usual = if sandbox {
@@ -51,15 +53,47 @@ pub(crate) async fn run(args: &RunArgs) -> miette::Result<ExitCode> {
     } else {
         1
     };
-    let jobs = args.jobs.unwrap_or(usual).max(1);
-    let reports = play(&scenarios, &options, jobs, args).await;
+    let jobs = match opened {
+        // There is but one such cluster.
+        Some(_) => 1,
+        None => args.jobs.unwrap_or(usual).max(1),
+    };
+    let Some(opened) = opened else {
+        let reports = play(&scenarios, &options, jobs, args).await;
+        return report(&reports, args);
+    };
+    // Whatever happens, the cluster is left as it was.
+    let reports = tokio::select! {
+        reports = play(&scenarios, &options, jobs, args) => Some(reports),
+        () = told_to_end() => None,
+    };
+    opened.close().await?;
+    match reports {
+        Some(reports) => report(&reports, args),
+        None => Err(miette::miette!("interrupted")),
+    }
+}
+
+/// Resolves when the process is told to end.
+async fn told_to_end() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+fn report(reports: &[ScenarioReport], args: &RunArgs) -> miette::Result<ExitCode> {
     if let Some(file) = &args.junit {
-        let xml = report::junit(&reports).map_err(|e| miette::miette!("the JUnit report: {e}"))?;
+        let xml = report::junit(reports).map_err(|e| miette::miette!("the JUnit report: {e}"))?;
         std::fs::write(file, xml).map_err(|e| miette::miette!("{}: {e}", file.display()))?;
     }
-    let summary = Summary::of(&reports);
+    let summary = Summary::of(reports);
     match args.output {
-        Output::Json => output::json(&report::json(&reports)),
+        Output::Json => output::json(&report::json(reports)),
         Output::Text => {
             if let Some(first) = reports.iter().find(|r| !r.played_on.is_empty()) {
                 output::line(format_args!("\nplayed on {}", first.played_on));

@@ -8,7 +8,11 @@ use std::{
 use bytes::Bytes;
 use emu_cluster::ClusterKind;
 use emu_core::{Event, Journal};
-use emu_scenario::{given::Given, load::read_file, world::World};
+use emu_scenario::{
+    given::Given,
+    load::read_file,
+    world::{World, WorldOptions},
+};
 use futures::{FutureExt as _, future::BoxFuture};
 use http::{Method, Request, Response, StatusCode};
 use miette::miette;
@@ -20,7 +24,7 @@ use tokio::{
     sync::Mutex,
 };
 
-use super::{clusters, world_options};
+use super::{clusters, external, world_options};
 use crate::{args::UpArgs, output};
 
 pub(super) type Shared = Arc<Mutex<World>>;
@@ -39,15 +43,35 @@ pub(crate) async fn run(args: &UpArgs) -> miette::Result<ExitCode> {
             .clone(),
         None => Given::default(),
     };
-    let mut world = World::bare(&options, &given).await.map_err(|t| told(&t))?;
+    let opened = external::open(&args.world).await?;
+    options.external = opened.as_ref().map(external::Opened::external);
+    let outcome = stay_up(args, &options, &given).await;
+    match opened {
+        Some(opened) => outcome
+            .and(opened.close().await)
+            .map(|()| ExitCode::SUCCESS),
+        None => outcome.map(|()| ExitCode::SUCCESS),
+    }
+}
+
+async fn stay_up(args: &UpArgs, options: &WorldOptions, given: &Given) -> miette::Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(|e| miette!("signals: {e}"))?;
+    let mut world = World::bare(options, given).await.map_err(|t| told(&t))?;
     let gateway = world.gateway().clone();
     let journal = world.journal().clone();
     let address = world.address();
     tell(address, &world.played_on());
     // A sandbox comes into being with its cluster, in an instant; a real cluster is what one wants to be there.
     if args.file.is_some() || options.kind != ClusterKind::Sandbox {
-        world.start_clusters(&given).await.map_err(|t| told(&t))?;
-        world.establish(&given).await.map_err(|t| told(&t))?;
+        let starting = async {
+            world.start_clusters(given).await?;
+            world.establish(given).await
+        };
+        tokio::select! {
+            outcome = starting => outcome.map_err(|t| told(&t))?,
+            _ = tokio::signal::ctrl_c() => return Err(miette!("interrupted")),
+            _ = terminate.recv() => return Err(miette!("interrupted")),
+        }
     }
     let kubeconfigs: Vec<(String, PathBuf)> = world
         .clusters()
@@ -60,7 +84,6 @@ pub(crate) async fn run(args: &UpArgs) -> miette::Result<ExitCode> {
     gateway.set_ready(true);
     let follower = tokio::spawn(follow_clusters(Arc::clone(&shared), journal, known));
     advise(args, address, &kubeconfigs);
-    let mut terminate = signal(SignalKind::terminate()).map_err(|e| miette!("signals: {e}"))?;
     tokio::select! {
         _ = tokio::signal::ctrl_c() => {}
         _ = terminate.recv() => {}
@@ -72,7 +95,7 @@ pub(crate) async fn run(args: &UpArgs) -> miette::Result<ExitCode> {
         let _ = cluster.teardown().await;
     }
     gateway.stop(Duration::from_secs(2)).await;
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 fn tell(address: SocketAddr, played_on: &str) {

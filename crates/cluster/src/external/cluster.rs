@@ -3,7 +3,7 @@
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, atomic::Ordering},
 };
 
 use async_trait::async_trait;
@@ -13,6 +13,7 @@ use k8s_openapi::api::core::v1::{Pod, ServiceAccount};
 use super::{
     config::ExternalClusterConfig,
     inside::Inside,
+    install::NO_IMAGE,
     nodes::Nodes,
     world::{World, lock},
 };
@@ -41,7 +42,30 @@ impl ExternalCluster {
     ///
     /// # Errors
     /// When another world is on the cluster, something does not come up, or the cluster does not reach this machine.
-    pub async fn start(config: ExternalClusterConfig) -> Result<Self> {
+    pub async fn start(mut config: ExternalClusterConfig) -> Result<Self> {
+        let external = Arc::clone(&config.external);
+        if !config.twin_instead {
+            return Self::start_with(config).await;
+        }
+        if !external.no_agent_image.load(Ordering::Relaxed) {
+            match Self::start_with(config.clone()).await {
+                Err(ClusterError::Agent { message, .. }) if message.contains(NO_IMAGE) => {
+                    (external.config.tell)(&format!("{message}; the twin runs instead"));
+                    external.no_agent_image.store(true, Ordering::Relaxed);
+                }
+                outcome => return outcome,
+            }
+        }
+        config.agent_kind = AgentKind::Twin;
+        Self::start_with(config).await
+    }
+
+    /// Which agent its nodes have.
+    pub fn agent_kind(&self) -> &AgentKind {
+        &self.world.config.agent_kind
+    }
+
+    async fn start_with(config: ExternalClusterConfig) -> Result<Self> {
         let external = Arc::clone(&config.external);
         let kind = external.config.kind;
         let held =

@@ -113,6 +113,8 @@ pub struct ExternalClusterConfig {
     pub agent: AgentSettings,
     /// Which agent the nodes have.
     pub agent_kind: AgentKind,
+    /// The twin runs where an image of Amazon's agent is not to be had.
+    pub twin_instead: bool,
     /// Who gives nodes their credentials.
     pub node_credentials: Arc<dyn NodeCredentials>,
     /// The URL of the emulator that pods learn which others make; without it they learn none.
@@ -144,6 +146,7 @@ impl ExternalClusterConfig {
             env: BTreeMap::new(),
             agent: AgentSettings::default(),
             agent_kind: AgentKind::Twin,
+            twin_instead: false,
             node_credentials,
             endpoint_in_pods: None,
             nodes: Vec::new(),

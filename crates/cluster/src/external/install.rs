@@ -27,6 +27,9 @@ use crate::{
 /// How long agents may take to be ready, in real time: an image may have to be pulled.
 const START: std::time::Duration = std::time::Duration::from_secs(120);
 
+/// How the message begins when an agent's image cannot be pulled.
+pub(super) const NO_IMAGE: &str = "its image is not to be had";
+
 impl External {
     /// The agent as it is to be. `image` is emu's own, where the cluster has it.
     pub(super) async fn agent_install(
@@ -195,9 +198,7 @@ impl External {
             }
             AgentTrouble::Image(words) => ClusterError::Agent {
                 node: nodes.names().join(", "),
-                message: format!(
-                    "its image is not to be had: {words}; --agent twin does without Amazon's"
-                ),
+                message: format!("{NO_IMAGE}: {words} (--agent twin does without Amazon's)"),
             },
             other => ClusterError::Agent {
                 node: nodes.names().join(", "),

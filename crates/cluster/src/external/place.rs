@@ -2,7 +2,7 @@
 
 use std::{
     net::IpAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -42,6 +42,8 @@ pub struct External {
     pub(super) ports: Ports,
     /// The agent that is installed.
     pub(super) agent: Mutex<Option<AgentInstall>>,
+    /// Whether Amazon's image was found not to be had.
+    pub(super) no_agent_image: AtomicBool,
     /// Held by the world that uses it.
     pub(super) turn: Arc<tokio::sync::Mutex<()>>,
     /// Whether a person was told what is installed.
@@ -183,6 +185,7 @@ impl External {
             identity,
             ports,
             agent: Mutex::default(),
+            no_agent_image: AtomicBool::new(false),
             turn: Arc::default(),
             told: Mutex::new(false),
             record: Mutex::new(record),

@@ -92,10 +92,16 @@ impl World {
             .create_cluster(&self.cloud, &call, input)
             .map_err(|e| Trouble::from(e).at(&cluster.name))?;
         let key = ClusterKey::of(&call, &cluster.name);
-        if cluster.oidc_provider {
+        // Who issues the tokens of somebody else's cluster is known once it runs.
+        let late = self.options.external.is_some();
+        if cluster.oidc_provider && !late {
             self.add_oidc_provider(&call, &key)?;
         }
-        self.run_cluster(key, nodes).await
+        self.run_cluster(key.clone(), nodes).await?;
+        if cluster.oidc_provider && late {
+            self.add_oidc_provider(&call, &key)?;
+        }
+        Ok(())
     }
 
     /// Gives a cluster that EKS knows a place to run.
@@ -125,7 +131,8 @@ impl World {
             }
             specs.push(self.node_spec(node)?);
         }
-        if specs.is_empty() {
+        let others = self.options.external.is_some();
+        if specs.is_empty() && !others {
             let usual = given::Node {
                 name: "node-1".into(),
                 ..given::Node::default()
@@ -147,13 +154,17 @@ impl World {
                 sandbox = None;
                 self.start_node(&key, &roles, specs).await?
             }
-            kind => {
-                return Err(Trouble::new(format!(
-                    "{kind} clusters are not available in this version"
-                ))
-                .help("--cluster sandbox, or --cluster node"));
+            ClusterKind::Kind | ClusterKind::K3d | ClusterKind::Kubeconfig => {
+                sandbox = None;
+                self.start_external(&key, &roles, &specs).await?
             }
         };
+        if others {
+            self.names.nodes.retain(|(of, _)| *of != place);
+            for node in cluster.nodes().await? {
+                self.names.nodes.push((place, node));
+            }
+        }
         self.clusters.push(ClusterAt {
             key,
             cluster,

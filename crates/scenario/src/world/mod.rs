@@ -4,6 +4,7 @@ mod bucket;
 mod change;
 mod cluster;
 mod establish;
+mod external;
 mod names;
 mod node_cluster;
 mod node_credentials;

@@ -1,9 +1,9 @@
 //! How a world is made.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
 use emu_agent::AgentChoice;
-use emu_cluster::ClusterKind;
+use emu_cluster::{ClusterKind, external::External};
 use emu_core::Settings;
 
 /// How a world is made; the default is a sandbox on a free port.
@@ -15,8 +15,8 @@ pub struct WorldOptions {
     pub port_in_pods: u16,
     /// The kind of cluster.
     pub kind: ClusterKind,
-    /// The context, for a cluster that is already there.
-    pub context: Option<String>,
+    /// The cluster that somebody else runs, opened; worlds are on it one after another. Whoever opened it closes it.
+    pub external: Option<Arc<External>>,
     /// Which agent nodes run.
     pub agent: AgentChoice,
     /// The knobs before a scenario turns them.
@@ -37,7 +37,7 @@ impl Default for WorldOptions {
             address: None,
             port_in_pods: 4566,
             kind: ClusterKind::Sandbox,
-            context: None,
+            external: None,
             agent: AgentChoice::Auto,
             settings: Settings::default(),
             seed: None,

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use emu_agent::RealAgent;
+use emu_agent::{AgentChoice, RealAgent};
 use emu_cloud::Cloud;
 use emu_cluster::{Capabilities, SharedCluster};
 use emu_core::{Clock, Event, Ids, Journal, Settings, Span, Timestamp};
@@ -23,6 +23,10 @@ pub struct World {
     pub(super) address: SocketAddr,
     pub(super) options: WorldOptions,
     pub(super) real_agent: Option<RealAgent>,
+    /// The image of Amazon's agent that nodes of others pulled.
+    pub(super) agent_image: Option<String>,
+    /// Where clusters of others find the gateway, if not at its address.
+    pub(super) outside: Option<SocketAddr>,
     pub(super) clusters: Vec<ClusterAt>,
     pub(super) names: Names,
 }
@@ -67,10 +71,15 @@ impl World {
             .map_err(|e| Trouble::new(format!("the listener has no address: {e}")))?;
         let gateway = Gateway::start(Arc::clone(&cloud), vec![Listener::control(listener)])
             .map_err(|e| Trouble::new(format!("the gateway does not start: {e}")))?;
-        let mut real_agent = options.agent.resolve().map_err(|e| {
-            Trouble::new(e.to_string())
-                .help("--agent /path/to/it names it; --agent twin does without")
-        })?;
+        let mut real_agent = match options.agent.resolve() {
+            Ok(agent) => agent,
+            // Nodes of others pull it.
+            Err(_) if options.external.is_some() && options.agent == AgentChoice::Real => None,
+            Err(e) => {
+                return Err(Trouble::new(e.to_string())
+                    .help("--agent /path/to/it names it; --agent twin does without"));
+            }
+        };
         if let Some(agent) = &mut real_agent {
             agent.ask_version().await;
         }
@@ -80,6 +89,8 @@ impl World {
             address,
             options: options.clone(),
             real_agent,
+            agent_image: None,
+            outside: None,
             clusters: Vec::new(),
             names: Names::default(),
         })
@@ -174,14 +185,17 @@ impl World {
 
     /// Whether nodes run Amazon's own agent.
     pub fn real_agent(&self) -> bool {
-        self.real_agent.is_some()
+        self.real_agent.is_some() || self.agent_image.is_some()
     }
 
     /// What the world is made of, in words: `sandbox, agent twin 0.1.37`.
     pub fn played_on(&self) -> String {
-        let agent = match &self.real_agent {
-            Some(real) => format!("real {}", real.version()),
-            None => format!("twin {}", self.settings().agent.profile),
+        let pulled = self.agent_image.as_deref();
+        let tag = pulled.and_then(|image| image.rsplit_once(':'));
+        let agent = match (&self.real_agent, tag) {
+            (Some(real), _) => format!("real {}", real.version()),
+            (None, Some((_, tag))) => format!("real {tag}"),
+            (None, None) => format!("twin {}", self.settings().agent.profile),
         };
         format!("{}, agent {agent}", self.options.kind)
     }
