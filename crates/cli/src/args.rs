@@ -99,9 +99,11 @@ impl std::str::FromStr for ClusterChoice {
 /// What `run` and `up` have in common.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct WorldArgs {
-    /// Where pods run: sandbox, node, or kubeconfig=CONTEXT. kind and k3d are not available in this version.
+    /// Where pods run: sandbox, node, kind[=NAME], k3d[=NAME], or kubeconfig=CONTEXT.
     #[arg(long, env = "EMU_CLUSTER", default_value = "sandbox")]
     pub(crate) cluster: ClusterChoice,
+    #[command(flatten)]
+    pub(crate) docker: DockerArgs,
     /// The address of this machine at which a cluster that emu did not make reaches it; the one towards its API server
     /// if absent.
     #[arg(long, env = "EMU_HOST_ADDRESS")]
@@ -121,6 +123,29 @@ pub(crate) struct WorldArgs {
     /// The seed of everything random, to repeat a run.
     #[arg(long, env = "EMU_SEED")]
     pub(crate) seed: Option<u64>,
+}
+
+/// What is said of a kind or k3d cluster.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct DockerArgs {
+    /// The image of a kind or k3d cluster's nodes, and so its version of Kubernetes; the program's choice if absent.
+    #[arg(long, env = "EMU_CLUSTER_IMAGE")]
+    pub(crate) cluster_image: Option<String>,
+    /// How many nodes a kind or k3d cluster gets; as many as the scenarios give if absent.
+    #[arg(long, env = "EMU_CLUSTER_NODES")]
+    pub(crate) cluster_nodes: Option<usize>,
+    /// A configuration file for kind or k3d, to which emu adds what it needs.
+    #[arg(long, env = "EMU_CLUSTER_CONFIG")]
+    pub(crate) cluster_config: Option<PathBuf>,
+    /// The addresses of a kind cluster: ipv4, ipv6, dual.
+    #[arg(long, env = "EMU_IP_FAMILY", default_value = "ipv4")]
+    pub(crate) ip_family: emu_cluster::docker::IpFamily,
+    /// Leave the kind or k3d cluster there for the next run; `emu down --cluster kind` removes it.
+    #[arg(long, env = "EMU_KEEP")]
+    pub(crate) keep: bool,
+    /// How long making a kind or k3d cluster may take, the pulling of images included.
+    #[arg(long, env = "EMU_CLUSTER_TIMEOUT", default_value = "10m")]
+    pub(crate) cluster_timeout: emu_core::Span,
 }
 
 #[derive(Debug, Args)]
@@ -178,6 +203,9 @@ pub(crate) struct At {
 
 #[derive(Debug, Args)]
 pub(crate) struct DownArgs {
+    /// Remove this cluster that emu made, also one that was kept: kind[=NAME], k3d[=NAME].
+    #[arg(long)]
+    pub(crate) cluster: Option<ClusterChoice>,
     /// Print text or JSON.
     #[arg(long, short = 'o', env = "EMU_OUTPUT", value_enum, default_value_t)]
     pub(crate) output: Output,

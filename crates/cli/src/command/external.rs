@@ -4,15 +4,19 @@ use std::sync::Arc;
 
 use emu_cluster::{
     ClusterKind,
+    docker::{InDocker, Provider},
     external::{Access, External, ExternalConfig, contexts, kubeconfig_files},
 };
 use miette::miette;
 
+use super::docker;
 use crate::args::WorldArgs;
 
 /// A cluster that was opened.
 pub(crate) struct Opened {
     external: Arc<External>,
+    /// The cluster itself, where it was made in Docker.
+    docker: Option<InDocker>,
 }
 
 impl Opened {
@@ -21,31 +25,50 @@ impl Opened {
         Arc::clone(&self.external)
     }
 
-    /// Removes what was installed.
+    /// Removes what was installed, and the cluster if it was made for this.
     pub(crate) async fn close(self) -> miette::Result<()> {
-        self.external
+        let removed = self
+            .external
             .close()
             .await
             .map(drop)
-            .map_err(|e| miette!(help = "`emu down` tries again", "{e}"))
+            .map_err(|e| miette!(help = "`emu down` tries again", "{e}"));
+        match self.docker {
+            Some(cluster) => docker::close(cluster).await.and(removed),
+            None => removed,
+        }
     }
 }
 
 /// Opens the cluster that is asked for, if it is one of somebody else's. Lines for a person go to standard error, where
 /// they do not mix with results.
-pub(crate) async fn open(args: &WorldArgs) -> miette::Result<Option<Opened>> {
-    let config = match args.cluster.kind {
+///
+/// `nodes` is how many are needed, where the cluster is made.
+pub(crate) async fn open(args: &WorldArgs, nodes: usize) -> miette::Result<Option<Opened>> {
+    let mut made = None;
+    let mut config = match args.cluster.kind {
         ClusterKind::Sandbox | ClusterKind::Node => return Ok(None),
         ClusterKind::Kubeconfig => of_kubeconfig(args).await?,
-        kind => {
-            return Err(miette!(
-                help = "--cluster sandbox, --cluster node or --cluster kubeconfig=CONTEXT",
-                "{kind} clusters are not available in this version"
-            ));
-        }
+        ClusterKind::Kind => in_docker(args, Provider::Kind, nodes, &mut made).await?,
+        ClusterKind::K3d => in_docker(args, Provider::K3d, nodes, &mut made).await?,
     };
+    complete(&mut config, args);
     let external = External::open(config).await.map_err(|e| miette!("{e}"))?;
-    Ok(Some(Opened { external }))
+    Ok(Some(Opened {
+        external,
+        docker: made,
+    }))
+}
+
+async fn in_docker(
+    args: &WorldArgs,
+    provider: Provider,
+    nodes: usize,
+    made: &mut Option<InDocker>,
+) -> miette::Result<ExternalConfig> {
+    let (cluster, config) = docker::open(args, provider, nodes).await?;
+    *made = Some(cluster);
+    Ok(config)
 }
 
 async fn of_kubeconfig(args: &WorldArgs) -> miette::Result<ExternalConfig> {
@@ -71,11 +94,9 @@ async fn of_kubeconfig(args: &WorldArgs) -> miette::Result<ExternalConfig> {
             .collect(),
         context,
     };
-    let mut config = ExternalConfig::of_context(access, args.host_address)
+    ExternalConfig::of_context(access, args.host_address)
         .await
-        .map_err(|e| miette!("{e}"))?;
-    complete(&mut config, args);
-    Ok(config)
+        .map_err(|e| miette!("{e}"))
 }
 
 /// What the arguments say of every cluster.

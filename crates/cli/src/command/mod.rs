@@ -4,6 +4,7 @@ pub(crate) mod agent;
 pub(crate) mod clock;
 mod clusters;
 pub(crate) mod completions;
+mod docker;
 pub(crate) mod doctor;
 pub(crate) mod down;
 pub(crate) mod env;
@@ -37,5 +38,17 @@ fn world_options(args: &WorldArgs) -> WorldOptions {
         seed: args.seed,
         program: std::env::current_exe().ok(),
         ..WorldOptions::default()
+    }
+}
+
+/// Resolves when the process is told to end.
+async fn told_to_end() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
     }
 }

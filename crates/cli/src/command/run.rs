@@ -14,7 +14,7 @@ use emu_scenario::{
 use futures::{StreamExt as _, stream};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::{external, world_options};
+use super::{external, told_to_end, world_options};
 use crate::{
     args::{Output, RunArgs},
     output,
@@ -41,7 +41,7 @@ pub(crate) async fn run(args: &RunArgs) -> miette::Result<ExitCode> {
         output::line(format_args!("{} scenario files are right", scenarios.len()));
         return Ok(ExitCode::SUCCESS);
     }
-    let opened = external::open(&args.world).await?;
+    let opened = external::open(&args.world, nodes(&scenarios)).await?;
     let mut options = RunOptions {
         world: world_options(&args.world),
     };
@@ -74,16 +74,10 @@ pub(crate) async fn run(args: &RunArgs) -> miette::Result<ExitCode> {
     }
 }
 
-/// Resolves when the process is told to end.
-async fn told_to_end() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
-    }
+/// How many nodes the largest of the scenarios has.
+fn nodes(scenarios: &[LoadedScenario]) -> usize {
+    let given = scenarios.iter().map(|one| one.scenario.given.nodes.len());
+    given.max().unwrap_or(1)
 }
 
 fn report(reports: &[ScenarioReport], args: &RunArgs) -> miette::Result<ExitCode> {

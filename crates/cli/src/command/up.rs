@@ -43,7 +43,9 @@ pub(crate) async fn run(args: &UpArgs) -> miette::Result<ExitCode> {
             .clone(),
         None => Given::default(),
     };
-    let opened = external::open(&args.world).await?;
+    // A cluster takes long to make, and to make for nothing.
+    drop(World::listener(args.addr).map_err(|t| told(&t))?);
+    let opened = external::open(&args.world, 1).await?;
     options.external = opened.as_ref().map(external::Opened::external);
     let outcome = stay_up(args, &options, &given).await;
     match opened {

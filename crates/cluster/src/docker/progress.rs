@@ -35,6 +35,11 @@ pub enum Progress {
 }
 
 impl Phase {
+    /// Whether a person waits for it.
+    pub fn is_long(self) -> bool {
+        matches!(self, Self::Create | Self::Start)
+    }
+
     fn of(self, provider: Provider) -> String {
         match self {
             Self::Engine => format!("Docker and {provider}"),

@@ -1,7 +1,7 @@
 //! A cluster that somebody else runs.
 
 use std::{
-    net::{IpAddr, SocketAddr, TcpListener},
+    net::{SocketAddr, TcpListener},
     sync::Arc,
 };
 
@@ -10,7 +10,7 @@ use emu_cloud::eks::{ClusterKey, Feed, Jwk};
 use emu_cluster::{
     Cluster as _, SharedCluster,
     cluster::AgentAction,
-    external::{ExternalCluster, ExternalClusterConfig},
+    external::{ExternalCluster, ExternalClusterConfig, ExternalConfig},
     kubernetes::token,
     sandbox::{AgentKind, AgentSpec, Emulator, NodeSpec},
 };
@@ -53,7 +53,7 @@ impl World {
                 )));
             }
         }
-        let emulator = self.listen_outside(external.config().host)?;
+        let emulator = self.listen_outside(external.config())?;
         let mut config = ExternalClusterConfig::new(
             external,
             &key.name,
@@ -118,10 +118,11 @@ impl World {
     }
 
     /// Where the cluster's pods find the emulator: one more listener, at this address alone, without the control API.
-    fn listen_outside(&mut self, host: IpAddr) -> Result<SocketAddr, Trouble> {
+    fn listen_outside(&mut self, outside: &ExternalConfig) -> Result<SocketAddr, Trouble> {
         let own = self.address();
+        let host = outside.listen.unwrap_or(outside.host);
         if own.ip() == host || (own.ip().is_unspecified() && own.is_ipv4() == host.is_ipv4()) {
-            return Ok((host, own.port()).into());
+            return Ok((outside.host, own.port()).into());
         }
         if let Some(outside) = self.outside {
             return Ok(outside);
@@ -130,9 +131,9 @@ impl World {
         let port = self.options.address.map_or(0, |address| address.port());
         let listen = || {
             let socket = TcpListener::bind((host, port))?;
-            let address = socket.local_addr()?;
+            let port = socket.local_addr()?.port();
             self.gateway.add(Listener::services(socket))?;
-            Ok::<_, std::io::Error>(address)
+            Ok::<_, std::io::Error>(SocketAddr::new(outside.host, port))
         };
         let address = listen().map_err(|e| {
             Trouble::new(format!(

@@ -58,14 +58,7 @@ impl World {
         let address = options
             .address
             .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0)));
-        let listener = TcpListener::bind(address).map_err(|e| {
-            let trouble = Trouble::new(format!("cannot listen on {address}: {e}"));
-            if e.kind() == std::io::ErrorKind::AddrInUse {
-                trouble.help("another program (another emu?) has the port; choose one with --addr")
-            } else {
-                trouble
-            }
-        })?;
+        let listener = Self::listener(address)?;
         let address = listener
             .local_addr()
             .map_err(|e| Trouble::new(format!("the listener has no address: {e}")))?;
@@ -93,6 +86,21 @@ impl World {
             outside: None,
             clusters: Vec::new(),
             names: Names::default(),
+        })
+    }
+
+    /// A listener for the gateway.
+    ///
+    /// # Errors
+    /// If the port is taken, or the address is not this machine's.
+    pub fn listener(address: SocketAddr) -> Result<TcpListener, Trouble> {
+        TcpListener::bind(address).map_err(|e| {
+            let trouble = Trouble::new(format!("cannot listen on {address}: {e}"));
+            if e.kind() == std::io::ErrorKind::AddrInUse {
+                trouble.help("another program (another emu?) has the port; choose one with --addr")
+            } else {
+                trouble
+            }
         })
     }
 
