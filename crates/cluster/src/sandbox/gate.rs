@@ -70,10 +70,12 @@ impl Gate {
         let socket = self.socket.as_fd();
         match door {
             Door::Refuse => {
+                // One that never listened refuses already; shut down, it would hand its end of reading on to what it
+                // accepts later.
                 if let Some(accepting) = state.accepting.take() {
                     accepting.abort();
+                    space::refuse_connections(socket)?;
                 }
-                space::refuse_connections(socket)?;
                 space::set_blackhole(socket, false)?;
             }
             Door::Open | Door::Blackhole => {
