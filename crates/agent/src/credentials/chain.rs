@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use aws_config::{BehaviorVersion, default_provider::credentials::DefaultCredentialsChain};
 use aws_credential_types::{Credentials, provider::ProvideCredentials};
+use aws_smithy_http_client::tls;
 use tokio::sync::{Mutex, OnceCell};
 
 use super::{NodeCredentials, NodeKeys, NodeKeysError};
@@ -31,11 +32,17 @@ impl DefaultChain {
 
     async fn chain(&self) -> &DefaultCredentialsChain {
         let build = async {
-            let http = aws_smithy_http_client::Builder::new()
-                .tls_provider(aws_smithy_http_client::tls::Provider::Rustls(
-                    aws_smithy_http_client::tls::rustls_provider::CryptoMode::Ring,
-                ))
-                .build_https();
+            let mut http = aws_smithy_http_client::Builder::new().tls_provider(
+                tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring),
+            );
+            // A machine without roots (an image from scratch) has plain HTTP; the client takes their absence for a mistake.
+            if rustls_native_certs::load_native_certs().certs.is_empty() {
+                let none = tls::TlsContext::builder().with_trust_store(tls::TrustStore::empty());
+                if let Ok(none) = none.build() {
+                    http = http.tls_context(none);
+                }
+            }
+            let http = http.build_https();
             let config = aws_config::provider_config::ProviderConfig::without_region()
                 .with_http_client(http)
                 .with_behavior_version(Some(BehaviorVersion::latest()));
