@@ -84,7 +84,9 @@ fn cause(seen: &Observation) -> Option<&'static str> {
     Some(match reason {
         MutationReason::AssociationNotPropagated => "A2",
         MutationReason::NoAssociation
-            if detail.as_deref().is_some_and(|d| d.contains("there is one")) =>
+            if detail
+                .as_deref()
+                .is_some_and(|d| d.contains("there is one")) =>
         {
             "A3"
         }

@@ -150,7 +150,13 @@ async fn play(
     listen: &mut (dyn FnMut(RunEvent<'_>) + Send),
 ) -> Result<(), Trouble> {
     let scenario: &Scenario = &loaded.scenario;
-    let mut world = World::start(&options.world, scenario).await?;
+    // Absolute: a program enters the pod's namespaces before it goes there.
+    let folder = std::fs::canonicalize(&loaded.file)
+        .ok()
+        .and_then(|file| file.parent().map(PathBuf::from));
+    let mut options = options.world.clone();
+    options.folders.extend(folder.clone());
+    let mut world = World::start(&options, scenario).await?;
     report.played_on = world.played_on();
     if let Some(reason) = skip::reason(scenario, world.capabilities(), world.real_agent()) {
         report.outcome = Outcome::Skipped;
@@ -160,10 +166,6 @@ async fn play(
     }
     let outcome = async {
         world.establish(&scenario.given).await?;
-        // Absolute: a program enters the pod's namespaces before it goes there.
-        let folder = std::fs::canonicalize(&loaded.file)
-            .ok()
-            .and_then(|file| file.parent().map(PathBuf::from));
         let mut play = Play::new(Arc::clone(&loaded.scenario), world, folder);
         let origin = play.world.elapsed();
         for (i, step) in scenario.steps.iter().enumerate() {

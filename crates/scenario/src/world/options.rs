@@ -27,6 +27,8 @@ pub struct WorldOptions {
     pub virtual_time: bool,
     /// Pods that others make on a real cluster learn the emulator's address too.
     pub endpoint_in_pods: bool,
+    /// Folders of this machine that pods see besides the system's: where their programs lie.
+    pub folders: Vec<PathBuf>,
     /// The program `emu`, where it is not this process: for clusters that run it in containers.
     pub program: Option<PathBuf>,
 }
@@ -43,6 +45,7 @@ impl Default for WorldOptions {
             seed: None,
             virtual_time: true,
             endpoint_in_pods: false,
+            folders: Vec::new(),
             program: None,
         }
     }

@@ -8,8 +8,8 @@ const SYSTEM: [&str; 10] = [
 ];
 
 /// The system's folders; those of `PATH`, each with the folder above it (a Python environment has its libraries there);
-/// this program's; the working directory. None that holds `private`, where run directories are.
-pub fn program_folders(private: &Path) -> Vec<PathBuf> {
+/// this program's; the working directory; `more`. None that holds `private`, where run directories are.
+pub fn program_folders(private: &Path, more: &[PathBuf]) -> Vec<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let wanted = SYSTEM
         .iter()
@@ -20,7 +20,8 @@ pub fn program_folders(private: &Path) -> Vec<PathBuf> {
                 .ok()
                 .and_then(|p| p.parent().map(Path::to_owned)),
         )
-        .chain(std::env::current_dir().ok());
+        .chain(std::env::current_dir().ok())
+        .chain(more.iter().cloned());
     choose(wanted, private, &|path| path.is_dir())
 }
 

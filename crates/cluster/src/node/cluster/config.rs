@@ -38,12 +38,16 @@ pub struct ClusterConfig {
     pub agent: AgentSettings,
     /// Which agent the node has.
     pub agent_kind: AgentKind,
+    /// Whether it is started with the node.
+    pub agent_started: bool,
     /// Who gives the node its credentials.
     pub node_credentials: Arc<dyn NodeCredentials>,
     /// Its instance metadata service.
     pub imds: Imds,
     /// Folders of this machine that pods without an image see; found out if absent.
     pub program_folders: Option<Vec<PathBuf>>,
+    /// Folders that they see besides.
+    pub more_folders: Vec<PathBuf>,
     /// The whole node follows the clock when it is moved, where the system allows it.
     pub virtual_time: bool,
 }
@@ -73,9 +77,11 @@ impl ClusterConfig {
             endpoint_in_pods: false,
             agent: AgentSettings::default(),
             agent_kind: AgentKind::Twin,
+            agent_started: true,
             node_credentials,
             imds: Imds::default(),
             program_folders: None,
+            more_folders: Vec::new(),
             virtual_time: false,
         }
     }

@@ -121,7 +121,7 @@ impl NodeCluster {
                 })?;
         let folders = match &config.program_folders {
             Some(folders) => folders.clone(),
-            None => program_folders(node.run_dir()),
+            None => program_folders(node.run_dir(), &config.more_folders),
         };
         let workloads = Workloads::new(
             node.client(),
@@ -173,7 +173,7 @@ impl NodeCluster {
         lock(&world.open).push(metadata);
         let webhook = world.start_webhook().await?;
         *lock(&world.webhook) = Some(Arc::new(webhook));
-        if world.config.agent_kind != AgentKind::Absent {
+        if world.config.agent_kind != AgentKind::Absent && world.config.agent_started {
             world.start_agent().await?;
         }
         Ok(Self { world })
