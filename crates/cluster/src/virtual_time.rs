@@ -18,7 +18,7 @@ pub(crate) trait Rest: Send + Sync + 'static {
     fn settle(&self, group: &Group, limit: Duration);
 
     /// The longest step that lets everything happen on its way.
-    fn longest_step(&self) -> Duration;
+    fn longest_step(&self, group: &Group) -> Duration;
 }
 
 /// A group that follows a clock; dropping it lets the clock move without it.
@@ -86,8 +86,9 @@ impl<R: Rest> Rest for Later<R> {
         }
     }
 
-    fn longest_step(&self) -> Duration {
-        self.0.get().map_or(self.1, Rest::longest_step)
+    fn longest_step(&self, group: &Group) -> Duration {
+        let rest = self.0.get();
+        rest.map_or(self.1, |rest| rest.longest_step(group))
     }
 }
 
@@ -130,6 +131,6 @@ impl<R: Rest> Follower for Member<R> {
     }
 
     fn longest_step(&self) -> Duration {
-        self.rest.longest_step()
+        self.rest.longest_step(&self.group)
     }
 }

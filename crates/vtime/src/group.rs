@@ -1,7 +1,7 @@
 //! A group: programs that share one virtual clock.
 
 use crate::error::{Error, Unsupported};
-use crate::report::{Commit, Offset, Process, Report, Settled};
+use crate::report::{Commit, Due, Offset, Process, Report, Settled};
 use crate::support;
 use crate::sys;
 use crate::wire::{self, Answer, COMMIT, Request};
@@ -199,6 +199,30 @@ impl Group {
             })
         };
         Ok(text.lines().filter_map(process).collect())
+    }
+
+    /// How long the threads of some of its processes, by their numbers, have yet to wait, where their wait has an end:
+    /// the shortest jumps that would wake somebody. Timers are not among them. A wait that began before the first jump
+    /// may seem longer than it is, by the real time it has lasted. Stops these processes for a moment.
+    pub fn due(&self, processes: &[i32]) -> Result<Vec<Due>, Error> {
+        let (ours, theirs) = sys::socket_pair().map_err(Error::Tracer)?;
+        let bytes: Vec<u8> = processes.iter().flat_map(|pid| pid.to_ne_bytes()).collect();
+        if bytes.is_empty() {
+            return Ok(Vec::new());
+        }
+        sys::send(ours.as_raw_fd(), &bytes, None).map_err(Error::Tracer)?;
+        let request = Request::new(wire::DUE, [0; 3]).to_bytes();
+        sys::send(self.door.as_raw_fd(), &request, Some(theirs.as_raw_fd())).map_err(gone)?;
+        drop(theirs);
+        let due = |line: &str| {
+            let mut words = line.split(' ');
+            Some(Due {
+                process: words.next()?.parse().ok()?,
+                thread: words.next()?.parse().ok()?,
+                left: Duration::from_nanos(words.next()?.parse().ok()?),
+            })
+        };
+        Ok(receive(&ours)?.text.lines().filter_map(due).collect())
     }
 
     /// The tracer's process id, for whoever wants to keep it apart from others.

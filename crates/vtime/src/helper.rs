@@ -3,7 +3,7 @@
 use crate::proc;
 use crate::settle::Settling;
 use crate::sys;
-use crate::tracer::{StopError, Tracer};
+use crate::tracer::{Due, StopError, Tracer};
 use crate::wire::{self, Answer, COMMIT, Request};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::time::{Duration, Instant};
@@ -132,6 +132,10 @@ impl Helper {
                     ..Answer::default()
                 },
             ),
+            wire::DUE => {
+                let due = self.due(&reply);
+                answer(&reply, &due);
+            }
             wire::REFUSED => answer(
                 &reply,
                 &Answer {
@@ -206,6 +210,34 @@ impl Helper {
                 text: String::new(),
             },
         );
+    }
+
+    /// Stop the threads of some processes, look, go on.
+    fn due(&mut self, reply: &OwnedFd) -> Answer {
+        let mut bytes = vec![0; Answer::MAX];
+        let processes: Vec<i32> = match sys::receive(reply.as_raw_fd(), &mut bytes) {
+            Ok((n, _)) => bytes[..n]
+                .chunks_exact(4)
+                .filter_map(|four| four.try_into().map(i32::from_ne_bytes).ok())
+                .collect(),
+            Err(_) => Vec::new(),
+        };
+        // One that does not stop now cannot be told of; it goes on all the same.
+        if self
+            .tracer
+            .stop(&self.events, |pid| processes.contains(&pid))
+            .is_err()
+        {
+            return Answer::default();
+        }
+        let mut due = self.tracer.due();
+        due.retain(|one| processes.contains(&one.process));
+        self.tracer.go_on();
+        let line = |one: &Due| format!("{} {} {}\n", one.process, one.thread, one.left);
+        Answer {
+            text: due.iter().map(line).collect(),
+            ..Answer::default()
+        }
     }
 
     fn list(&self) -> String {

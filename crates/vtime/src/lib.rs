@@ -55,5 +55,5 @@ mod report;
 
 pub use error::{Error, Unsupported, VdsoError};
 pub use group::Group;
-pub use report::{Commit, Offset, Process, Report, Settled};
+pub use report::{Commit, Due, Offset, Process, Report, Settled};
 pub use support::supported;

@@ -1,5 +1,7 @@
 //! What a group says of its clocks and programs.
 
+use std::time::Duration;
+
 /// How far virtual time is ahead of real time, in nanoseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Offset {
@@ -53,6 +55,17 @@ impl Settled {
     pub fn is_settled(&self) -> bool {
         matches!(self, Self::Yes { .. })
     }
+}
+
+/// A thread of a group that waits for something or for a time to pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Due {
+    /// Its process.
+    pub process: i32,
+    /// Its own id.
+    pub thread: i32,
+    /// What is left of that time.
+    pub left: Duration,
 }
 
 /// A process of a group.

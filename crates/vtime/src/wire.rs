@@ -25,6 +25,10 @@ pub(crate) const QUIT: i64 = 8;
 /// Why was the last process refused? Answered with text.
 pub(crate) const REFUSED: i64 = 9;
 
+/// How long have the threads of some processes yet to wait? The processes come as a message on the answer's socket, four
+/// bytes each. Answered with text, one thread a line.
+pub(crate) const DUE: i64 = 10;
+
 /// One request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Request {

@@ -302,6 +302,52 @@ fn settling_waits_for_what_is_due_and_no_longer_than_told() {
     busy.wait().unwrap();
 }
 
+/// What is due next, before any jump and after one, whatever the wait: relative or a point in time.
+#[test]
+fn what_is_due_is_told() {
+    let Some(group) = group() else { return };
+    let sleep = |seconds: &str| {
+        group
+            .spawn(Command::new("sleep").arg(seconds).stdin(Stdio::null()))
+            .unwrap()
+    };
+    let (mut first, mut second) = (sleep("3600"), sleep("36000"));
+    let ids = [first.id() as i32, second.id() as i32];
+    assert!(group.settle(HUNG).unwrap().is_settled());
+    let left = || {
+        let mut due = group.due(&ids).unwrap();
+        due.sort_by_key(|d| d.left);
+        let processes: Vec<_> = due.iter().map(|d| d.process).collect();
+        assert_eq!(processes, ids);
+        (due[0].left.as_secs_f64(), due[1].left.as_secs_f64())
+    };
+    let near = |a: f64, b: f64| assert!((a - b).abs() < 10.0, "{a} is not about {b}");
+    let (a, b) = left();
+    near(a, 3600.0);
+    near(b, 36000.0);
+    group.jump(Duration::from_secs(3000)).unwrap();
+    let (a, b) = left();
+    near(a, 600.0);
+    near(b, 33000.0);
+    let next = group.due(&ids[..1]).unwrap()[0].left;
+    group.jump(next).unwrap();
+    assert!(first.wait().unwrap().success());
+    assert!(second.try_wait().unwrap().is_none());
+    second.kill().unwrap();
+    second.wait().unwrap();
+    let Some(path) = programs::c("sleepers.c") else {
+        return;
+    };
+    let mut kinds = Running::start(&group, &mut Command::new(&path));
+    kinds.expect("ready");
+    assert!(group.settle(HUNG).unwrap().is_settled());
+    let due = group.due(&[kinds.child.id() as i32]).unwrap();
+    let within = |d: &&emu_vtime::Due| d.left <= HOUR && d.left > HOUR - HUNG;
+    assert!(due.iter().filter(within).count() > 10, "{due:?}");
+    group.jump(HOUR).unwrap();
+    kinds.expect("done");
+}
+
 #[test]
 fn hundreds_of_threads() {
     let Some(group) = group() else { return };

@@ -63,7 +63,7 @@ impl Rest for AllAtRest {
         }
     }
 
-    fn longest_step(&self) -> Duration {
+    fn longest_step(&self, _: &Group) -> Duration {
         STEP
     }
 }

@@ -30,8 +30,19 @@ pub(crate) struct StopError(pub(crate) Vec<i32>);
 impl Tracer {
     /// Stops every thread. On success all are held until [`Tracer::go_on`].
     pub(crate) fn stop_all(&mut self, events: &OwnedFd) -> Result<usize, StopError> {
+        self.stop(events, |_| true)
+    }
+
+    /// Stops the threads of some processes. On success they are held until [`Tracer::go_on`], and so is every other
+    /// thread that has stopped by itself meanwhile.
+    pub(crate) fn stop(
+        &mut self,
+        events: &OwnedFd,
+        of: impl Fn(i32) -> bool,
+    ) -> Result<usize, StopError> {
         let mut running = HashSet::new();
-        for thread in self.threads.values().filter(|t| !t.vforking && !t.dead) {
+        let able = |t: &&Thread| !t.vforking && !t.dead && of(t.process);
+        for thread in self.threads.values().filter(able) {
             if sys::interrupt(thread.tid).is_ok() {
                 running.insert(thread.tid);
             }

@@ -4,6 +4,7 @@
 //! thread that seized it, and because `waitpid(-1)` and `SIGCHLD` belong to that process alone there.
 
 mod again;
+mod due;
 mod jump;
 mod memory;
 mod stops;
@@ -16,6 +17,7 @@ use memory::Stub;
 use std::collections::{HashMap, HashSet};
 use std::io;
 
+pub(crate) use due::Due;
 pub(crate) use jump::StopError;
 
 /// How many system calls a thread that ran during a jump may make before its next timed wait counts as begun after it.

@@ -34,7 +34,7 @@ impl Tracer {
         }
     }
 
-    fn clock_id(&self, thread: &Thread, clock: Clock) -> i32 {
+    pub(super) fn clock_id(&self, thread: &Thread, clock: Clock) -> i32 {
         match clock {
             Clock::Id(id) => id,
             Clock::TimerFd(fd) => proc::timerfd_info(thread.tid, fd).map_or(-1, |info| info.clock),

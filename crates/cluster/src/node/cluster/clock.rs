@@ -14,8 +14,11 @@ use crate::virtual_time::{Following, Later, Rest};
 
 /// The longest step: as long as an agent keeps credentials before it renews them.
 const STEP: Duration = Duration::from_secs(3 * 3600);
-/// The shortest step that is made so that a token is renewed on the way.
-const SHORTEST_STEP: Duration = Duration::from_secs(60);
+/// The shortest step that is made so that a token is renewed when it is due.
+const SHORTEST_FOR_TOKENS: Duration = Duration::from_secs(60);
+/// The shortest step that is made so that a program in a pod wakes when it is due. Those that sleep for less wake late,
+/// once for each step.
+const SHORTEST_FOR_PROGRAMS: Duration = Duration::from_secs(30 * 60);
 
 /// How long after a step, in real time, the kubelet is given to renew a token; it may never.
 const RENEWAL: Duration = Duration::from_secs(3);
@@ -57,7 +60,9 @@ impl NodeClock {
 }
 
 /// A node's own programs are never at rest. What is waited for: that the kubelet is at work again, has renewed the tokens
-/// that are due, and that the programs in pods are at rest.
+/// that are due, and that the programs in pods are at rest. Each pod has a token for the API server, which is due in each
+/// step: a jump while the kubelet waits for such a one would make its call fail, and the pod would be left as it is for a
+/// step.
 struct NodeAtWork {
     world: Weak<World>,
     kubelet: Mutex<Kubelet>,
@@ -99,8 +104,19 @@ impl Rest for NodeAtWork {
         }
     }
 
-    fn longest_step(&self) -> Duration {
-        let next = self.world.upgrade().and_then(|w| w.next_renewal());
-        next.map_or(STEP, |next| next.clamp(SHORTEST_STEP, STEP))
+    fn longest_step(&self, group: &Group) -> Duration {
+        let Some(world) = self.world.upgrade() else {
+            return STEP;
+        };
+        let renewal = world
+            .next_renewal()
+            .map(|next| next.max(SHORTEST_FOR_TOKENS));
+        let pods = processes::in_pods(&node_id(&world.node));
+        let due = group.due(&pods).unwrap_or_default();
+        let sleeps = due.into_iter().map(|d| d.left);
+        sleeps
+            .filter(|left| *left >= SHORTEST_FOR_PROGRAMS)
+            .chain(renewal)
+            .fold(STEP, Duration::min)
     }
 }

@@ -2,7 +2,7 @@
 //! renewed.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     fs,
     path::{Path, PathBuf},
     time::Duration,
@@ -21,17 +21,21 @@ const LARGEST: u64 = 16 * 1024;
 /// By so much later than due it may look, by virtual time: its rounds are ten seconds apart.
 const LATE: Duration = Duration::from_secs(15);
 
-/// Which tokens are known, and which the kubelet does not renew though they are due (their account is gone).
+/// So often the kubelet is waited for in vain before a token is left alone.
+const PATIENCE: u32 = 2;
+
+/// Which tokens are known, and which the kubelet did not renew though they were due (their account may be gone).
 #[derive(Default)]
 pub(super) struct Known {
     by_place: HashMap<(String, String), String>,
-    hopeless: HashSet<String>,
+    in_vain: HashMap<String, u32>,
 }
 
 /// A token in the kubelet's folder.
 pub(super) struct Projected {
     pod_uid: String,
-    audience: String,
+    /// None: it is for the API server.
+    audience: Option<String>,
     token: IssuedToken,
 }
 
@@ -40,10 +44,29 @@ impl Projected {
     fn due(&self) -> Timestamp {
         refresh_at(self.token.issued_at, self.token.expires_at)
     }
+
+    fn read(pod_uid: String, token: String) -> Option<Self> {
+        let claims = claims(&token);
+        let mut token = issued(token).ok()?;
+        // An API server's token is good for a year, but the kubelet is told of an hour.
+        if let Some(second) = claims["kubernetes.io"]["warnafter"].as_i64() {
+            token.expires_at = Timestamp::from_second(second).ok()?;
+        }
+        // A token for the API server says so by two audiences.
+        let audience = match claims["aud"].as_array().map(Vec::as_slice) {
+            Some([audience]) => audience.as_str().map(str::to_owned),
+            _ => None,
+        };
+        Some(Self {
+            pod_uid,
+            audience,
+            token,
+        })
+    }
 }
 
 impl World {
-    /// The tokens for audiences other than the API server.
+    /// The tokens of all pods.
     pub(super) fn projected(&self) -> Vec<Projected> {
         let mut found = Vec::new();
         let pods = self.node.kubelet_folder().join("pods");
@@ -52,16 +75,8 @@ impl World {
             for volume in folders(&pod.join("volumes/kubernetes.io~projected")) {
                 let mut texts = Vec::new();
                 read(&volume.join("..data"), 3, &mut texts);
-                for token in texts.into_iter().filter_map(|t| issued(t).ok()) {
-                    // A token without an audience of its own is for the API server, and says so by two.
-                    if let [audience] = &*audiences(&token.token) {
-                        found.push(Projected {
-                            pod_uid: uid.to_string(),
-                            audience: audience.clone(),
-                            token,
-                        });
-                    }
-                }
+                let projected = |text| Projected::read(uid.to_string(), text);
+                found.extend(texts.into_iter().filter_map(projected));
             }
         }
         found
@@ -70,23 +85,29 @@ impl World {
     /// Whether the kubelet has a token to renew now.
     pub(super) fn renewal_is_due(&self, projected: &[Projected]) -> bool {
         let (now, known) = (self.config.clock.now(), super::lock(&self.tokens));
-        projected
-            .iter()
-            .any(|p| p.due() < now && !known.hopeless.contains(&p.token.jti))
+        projected.iter().filter(|p| p.due() < now).any(|p| {
+            known
+                .in_vain
+                .get(&p.token.jti)
+                .is_none_or(|n| *n < PATIENCE)
+        })
     }
 
-    /// Waits for the renewal of those that are due no more.
+    /// The kubelet was waited for in vain.
     pub(super) fn give_up(&self, projected: &[Projected]) {
         let (now, mut known) = (self.config.clock.now(), super::lock(&self.tokens));
-        let due = projected.iter().filter(|p| p.due() < now);
-        known.hopeless.extend(due.map(|p| p.token.jti.clone()));
+        for due in projected.iter().filter(|p| p.due() < now) {
+            *known.in_vain.entry(due.token.jti.clone()).or_default() += 1;
+        }
     }
 
-    /// How long it is, by virtual time, until the kubelet has a token to renew, and has seen it.
+    /// How long it is, by virtual time, until the kubelet has a token to renew that is not for the API server, and has
+    /// seen it.
     pub(super) fn next_renewal(&self) -> Option<Duration> {
         let now = self.config.clock.now();
         self.projected()
             .iter()
+            .filter(|p| p.audience.is_some())
             .map(Projected::due)
             .filter(|due| *due >= now)
             .filter_map(|due| u64::try_from(due.as_second() - now.as_second()).ok())
@@ -102,10 +123,9 @@ impl World {
             token,
         } in projected
         {
-            let Some(pod) = self.inhabitants.by_uid(&pod_uid) else {
-                continue;
-            };
-            self.learn_of(pod, audience, token);
+            if let (Some(audience), Some(pod)) = (audience, self.inhabitants.by_uid(&pod_uid)) {
+                self.learn_of(pod, audience, token);
+            }
         }
     }
 
@@ -127,16 +147,12 @@ impl World {
     }
 }
 
-/// For whom a token is, as its claims say.
-fn audiences(token: &str) -> Vec<String> {
+/// What a token says.
+fn claims(token: &str) -> serde_json::Value {
     use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
     let claims = token.split('.').nth(1).unwrap_or_default();
     let claims = URL_SAFE_NO_PAD.decode(claims).unwrap_or_default();
-    let claims: serde_json::Value = serde_json::from_slice(&claims).unwrap_or_default();
-    let named = claims["aud"].as_array().into_iter().flatten();
-    named
-        .filter_map(|a| a.as_str().map(str::to_owned))
-        .collect()
+    serde_json::from_slice(&claims).unwrap_or_default()
 }
 
 fn folders(at: &Path) -> Vec<PathBuf> {
@@ -175,9 +191,20 @@ mod tests {
     }
 
     #[test]
-    fn audiences_of_what_is_no_token() {
-        // {"aud":["a","b"]}
-        assert_eq!(audiences("e30.eyJhdWQiOlsiYSIsImIiXX0.x"), ["a", "b"]);
-        assert!(audiences("").is_empty() && audiences("a.b.c").is_empty());
+    fn a_token_says_for_whom_it_is_and_when_it_is_renewed() {
+        use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+        let token = |claims: &str| {
+            let token = format!("e30.{}.x", URL_SAFE_NO_PAD.encode(claims));
+            Projected::read("uid".into(), token)
+        };
+        let own = token(r#"{"aud":["a"],"jti":"1","iat":1000,"exp":2000}"#).unwrap();
+        assert_eq!(own.audience.as_deref(), Some("a"));
+        assert_eq!(own.due().as_second(), 1800);
+        let for_api =
+            r#"{"aud":["a","b"],"iat":0,"exp":31536000,"kubernetes.io":{"warnafter":3605}}"#;
+        let for_api = token(for_api).unwrap();
+        assert_eq!(for_api.audience, None);
+        assert_eq!(for_api.due().as_second(), 2884);
+        assert!(token("{}").is_none());
     }
 }
