@@ -25,6 +25,7 @@ use crate::{
         apply::{Listed, MANAGED_BY, installed, remove_all},
         failed, other, webhook,
     },
+    sandbox::imds::SessionTokens,
 };
 
 /// How long the API server may take to answer at all, in real time.
@@ -48,6 +49,8 @@ pub struct External {
     pub(super) turn: Arc<tokio::sync::Mutex<()>>,
     /// Whether a person was told what is installed.
     pub(super) told: Mutex<bool>,
+    /// What agents, which outlive worlds, got from instance metadata.
+    pub(super) metadata_tokens: SessionTokens,
     record: Mutex<Option<Record>>,
 }
 
@@ -188,6 +191,7 @@ impl External {
             no_agent_image: AtomicBool::new(false),
             turn: Arc::default(),
             told: Mutex::new(false),
+            metadata_tokens: SessionTokens::default(),
             record: Mutex::new(record),
         }))
     }

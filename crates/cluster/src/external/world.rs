@@ -130,7 +130,8 @@ impl World {
                 config.clock.clone(),
                 config.ids.clone(),
                 Arc::clone(&credentials),
-            );
+            )
+            .with_tokens(&self.external.metadata_tokens);
             (name, Arc::new(metadata))
         };
         let all: std::collections::HashMap<String, Arc<Metadata>> =

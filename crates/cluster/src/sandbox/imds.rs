@@ -20,6 +20,9 @@ use super::{
 const TTL: &str = "X-aws-ec2-metadata-token-ttl-seconds";
 const TOKEN: &str = "X-aws-ec2-metadata-token";
 
+/// Session tokens that were given out, until when they are good.
+pub(crate) type SessionTokens = Arc<Mutex<HashMap<String, Timestamp>>>;
+
 /// The metadata service of one node.
 pub(crate) struct Metadata {
     pub(crate) node: String,
@@ -27,7 +30,7 @@ pub(crate) struct Metadata {
     pub(crate) clock: Clock,
     pub(crate) ids: Ids,
     pub(crate) credentials: Arc<dyn NodeCredentials>,
-    tokens: Mutex<HashMap<String, Timestamp>>,
+    tokens: SessionTokens,
 }
 
 impl Metadata {
@@ -44,8 +47,14 @@ impl Metadata {
             clock,
             ids,
             credentials,
-            tokens: Mutex::default(),
+            tokens: SessionTokens::default(),
         }
+    }
+
+    /// The same, where clients outlive it: they keep their tokens for hours, and one SDK asks for no other when refused.
+    pub(crate) fn with_tokens(mut self, tokens: &SessionTokens) -> Self {
+        self.tokens = Arc::clone(tokens);
+        self
     }
 
     fn new_token(&self, request: &Message) -> (u16, String, Option<u64>) {
