@@ -175,15 +175,23 @@ impl Admission {
         }))
         .map_err(|e| kubernetes("register the webhook", e))?;
         let called = async {
-            while !seen(&pods.create(&dry, &probe).await?) {
+            // Without it pods are refused; on a young cluster it comes a moment later.
+            super::pod::await_service_account(&self.client, "default", "default")
+                .await
+                .map_err(|e| kubernetes("register the webhook", e))?;
+            while !seen(
+                &pods
+                    .create(&dry, &probe)
+                    .await
+                    .map_err(|e| kubernetes("register the webhook", e))?,
+            ) {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
-            Ok::<_, kube::Error>(())
+            Ok(())
         };
         tokio::time::timeout(LEARN, called)
             .await
             .map_err(|_| kubernetes("register the webhook", "the API server does not call it"))?
-            .map_err(|e| kubernetes("register the webhook", e))
     }
 
     /// Makes it fail, or work again.
