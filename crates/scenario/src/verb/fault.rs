@@ -1,6 +1,6 @@
 //! `fault`: on the network or on a token; `clear: true` takes it away.
 
-use emu_cluster::{FaultPlace, NetworkFault, NetworkFaultKind};
+use emu_cluster::{FaultPlace, NetworkFault, NetworkFaultKind, WebhookFault, WebhookFaultKind};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -19,6 +19,9 @@ pub struct Fault {
     /// What; absent with `clear`.
     #[serde(default)]
     pub what: Option<NetworkFaultKind>,
+    /// How the webhook fails, for `api-server->webhook`; absent with `clear`.
+    #[serde(default)]
+    pub fails: Option<WebhookFaultKind>,
     /// The pod, for `pod->agent`.
     #[serde(default)]
     pub pod: Option<Located<String>>,
@@ -45,6 +48,9 @@ pub enum FaultWhere {
     /// Between an agent and EKS Auth.
     #[serde(rename = "agent->eks-auth")]
     AgentToEksAuth,
+    /// Between the API server of the first cluster and the webhook.
+    #[serde(rename = "api-server->webhook")]
+    ApiServerToWebhook,
 }
 
 impl Fault {
@@ -52,14 +58,19 @@ impl Fault {
         let place = match self.place {
             FaultWhere::PodToAgent => "pod->agent",
             FaultWhere::AgentToEksAuth => "agent->eks-auth",
+            FaultWhere::ApiServerToWebhook => "api-server->webhook",
         };
         match &self.what {
             Some(what) if !self.clear => format!("{} {place}", what.label()),
+            None if self.fails.is_some() && !self.clear => place.to_owned(),
             _ => format!("cleared {place}"),
         }
     }
 
     pub(super) async fn perform(&self, play: &mut Play) -> Result<Observation, Trouble> {
+        if self.place == FaultWhere::ApiServerToWebhook {
+            return self.at_webhook(play).await;
+        }
         let (cluster, place) = match (self.place, &self.pod, &self.node) {
             (FaultWhere::PodToAgent, Some(pod), _) => {
                 let (cluster, pod) = play.world.pod(pod)?;
@@ -86,7 +97,7 @@ impl Fault {
                     FaultPlace::AgentToEksAuth(node.unwrap_or_default()),
                 )
             }
-            (FaultWhere::PodToAgent, None, None) => {
+            (FaultWhere::PodToAgent | FaultWhere::ApiServerToWebhook, ..) => {
                 return Err(Trouble::new(
                     "a fault at pod->agent needs a `pod` or a `node`",
                 ));
@@ -105,6 +116,26 @@ impl Fault {
             .set_fault(place, fault)
             .await
             .map_err(Trouble::from)?;
+        Ok(Observation::done())
+    }
+
+    /// The webhook fails for pods created from now on; the API server goes on without it (`failurePolicy: Ignore`).
+    async fn at_webhook(&self, play: &Play) -> Result<Observation, Trouble> {
+        let fault = match self.fails {
+            _ if self.clear => None,
+            Some(what) => Some(WebhookFault {
+                what,
+                share: self.share.unwrap_or(1.0),
+                times: self.times,
+                owner: None,
+            }),
+            None => {
+                return Err(Trouble::new(
+                    "a fault at api-server->webhook needs `fails`, or `clear: true`",
+                ));
+            }
+        };
+        play.world.cluster(None)?.set_webhook_fault(fault).await?;
         Ok(Observation::done())
     }
 }

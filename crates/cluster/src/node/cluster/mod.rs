@@ -33,7 +33,7 @@ use crate::{
         AgentAction, AgentState, Capabilities, Cluster, ClusterError, ClusterKind, MintRequest,
         PodName, Result,
     },
-    fault::{FaultPlace, NetworkFault, WebhookFault},
+    fault::{FaultPlace, NetworkFault, WebhookFault, WebhookFaultKind},
     fetch::{FetchRequest, FetchResponse},
     kubernetes::{
         Workloads, WorkloadsConfig, admission::Admission, inhabitants::Inhabitants, program_folders,
@@ -62,6 +62,7 @@ struct World {
     /// One start or stop of the agent at a time.
     turn: tokio::sync::Mutex<()>,
     webhook: Mutex<Option<Arc<Admission>>>,
+    webhook_fault: Mutex<Option<WebhookFaultKind>>,
     /// Listeners inside the node: the emulator's, the instance metadata's.
     open: Mutex<Vec<Door>>,
     watch: Mutex<Option<tokio::task::AbortHandle>>,
@@ -150,6 +151,7 @@ impl NodeCluster {
             }),
             turn: tokio::sync::Mutex::default(),
             webhook: Mutex::default(),
+            webhook_fault: Mutex::default(),
             open: Mutex::default(),
             watch: Mutex::default(),
             virtual_time,
@@ -242,6 +244,7 @@ impl Cluster for NodeCluster {
         }
         let pod = self.world.workloads.create_pod(pod, node).await?;
         self.world.settle_in(&pod);
+        self.world.admitted_without_webhook(&pod);
         Ok(pod)
     }
 
@@ -291,6 +294,7 @@ impl Cluster for NodeCluster {
     async fn recreate_pod(&self, pod: &PodName) -> Result<Pod> {
         let pod = self.world.workloads.recreate_pod(pod).await?;
         self.world.settle_in(&pod);
+        self.world.admitted_without_webhook(&pod);
         Ok(pod)
     }
 
@@ -394,10 +398,11 @@ impl Cluster for NodeCluster {
             ));
         }
         let webhook = lock(&self.world.webhook).clone();
-        match webhook {
-            Some(webhook) => webhook.set_fault(fault.as_ref()).await,
-            None => Ok(()),
+        if let Some(webhook) = webhook {
+            webhook.set_fault(fault.as_ref()).await?;
         }
+        *lock(&self.world.webhook_fault) = fault.map(|fault| fault.what);
+        Ok(())
     }
 
     fn kubeconfig(&self) -> Option<PathBuf> {

@@ -6,7 +6,10 @@ use std::{
     sync::Arc,
 };
 
-use emu_core::{Event, journal::PodRef};
+use emu_core::{
+    Event,
+    journal::{MutationReason, PodRef},
+};
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use tokio::io::AsyncWriteExt;
@@ -20,7 +23,7 @@ use super::{
 };
 use crate::{
     cluster::{AgentState, ClusterError, Result},
-    fault::{FaultPlace, NetworkFault},
+    fault::{FaultPlace, NetworkFault, WebhookFaultKind},
     fetch::{FetchRequest, FetchResponse},
     kubernetes::admission::{Admission, AdmissionConfig, Identity},
     node::{Inward, netns::Inside},
@@ -47,6 +50,28 @@ impl World {
             }
             self.config.journal.record(Event::PodDeleted { pod });
         }
+    }
+
+    /// What the webhook would have written down, had it been called.
+    pub(super) fn admitted_without_webhook(&self, pod: &Pod) {
+        let reason = match *lock(&self.webhook_fault) {
+            None => return,
+            Some(WebhookFaultKind::Skip) => MutationReason::WebhookFault,
+            Some(WebhookFaultKind::Timeout) => MutationReason::WebhookTimeout,
+            Some(WebhookFaultKind::Error) => MutationReason::WebhookError,
+            Some(WebhookFaultKind::Absent) => MutationReason::NoWebhook,
+        };
+        let spec = pod.spec.as_ref();
+        self.config.journal.record(Event::PodAdmitted {
+            pod: self.workloads.reference(pod),
+            service_account: spec
+                .and_then(|spec| spec.service_account_name.clone())
+                .unwrap_or_default(),
+            node: self.node.config().name.clone(),
+            mutated: false,
+            reason,
+            detail: None,
+        });
     }
 
     pub(super) fn follow_pods(self: &Arc<Self>) {
