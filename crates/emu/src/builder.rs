@@ -14,6 +14,8 @@ use crate::{Emu, Error};
 pub struct Builder {
     options: WorldOptions,
     cluster: Option<String>,
+    #[cfg(feature = "testcontainers")]
+    container: Option<crate::container::Handle>,
 }
 
 impl Builder {
@@ -21,6 +23,14 @@ impl Builder {
     #[must_use]
     pub fn cluster(mut self, name: impl Into<String>) -> Self {
         self.cluster = Some(name.into());
+        self
+    }
+
+    /// On a real cluster in a container, instead of the sandbox. One instance after another: the cluster is one.
+    #[cfg(feature = "testcontainers")]
+    #[must_use]
+    pub fn on(mut self, cluster: &crate::container::ClusterContainer) -> Self {
+        self.container = Some(cluster.handle());
         self
     }
 
@@ -50,12 +60,28 @@ impl Builder {
     /// # Errors
     /// If no port is free, or the machine does not do its part.
     pub async fn start(self) -> Result<Emu, Error> {
-        let mut world = World::bare(&self.options, &Given::default()).await?;
+        let options = self.options().await?;
+        let mut world = World::bare(&options, &Given::default()).await?;
         let cluster = emu_scenario::given::Cluster {
             name: self.cluster.as_deref().unwrap_or("demo").into(),
             ..emu_scenario::given::Cluster::default()
         };
         world.add_cluster(&cluster, &[]).await?;
         Ok(Emu::new(world))
+    }
+
+    #[cfg(feature = "testcontainers")]
+    async fn options(&self) -> Result<WorldOptions, Error> {
+        let mut options = self.options.clone();
+        if let Some(container) = &self.container {
+            options.kind = emu_cluster::ClusterKind::Kubeconfig;
+            options.external = Some(container.external().await?);
+        }
+        Ok(options)
+    }
+
+    #[cfg(not(feature = "testcontainers"))]
+    async fn options(&self) -> Result<WorldOptions, Error> {
+        Ok(self.options.clone())
     }
 }

@@ -25,6 +25,8 @@
 
 mod builder;
 mod call;
+#[cfg(feature = "testcontainers")]
+pub mod container;
 mod emu;
 mod error;
 mod pod;
