@@ -62,6 +62,8 @@ struct Inner {
     busy: AtomicUsize,
     idle: Notify,
     followers: Mutex<Vec<Arc<dyn Follower>>>,
+    /// Why it cannot be moved, if it cannot.
+    pinned: Mutex<Option<String>>,
     advancing: tokio::sync::Mutex<()>,
 }
 
@@ -110,6 +112,7 @@ impl Clock {
                 busy: AtomicUsize::new(0),
                 idle: Notify::new(),
                 followers: Mutex::default(),
+                pinned: Mutex::default(),
                 advancing: tokio::sync::Mutex::default(),
             }),
             skew_nanos: 0,
@@ -167,6 +170,21 @@ impl Clock {
         lock(&self.inner.followers).push(follower);
     }
 
+    /// Pins the clock to real time: somebody shares it who cannot follow. Whoever tries to move it from now on is told why.
+    pub fn pin(&self, why: impl Into<String>) {
+        *lock(&self.inner.pinned) = Some(why.into());
+    }
+
+    fn movable(&self) -> std::io::Result<()> {
+        match &*lock(&self.inner.pinned) {
+            None => Ok(()),
+            Some(why) => Err(std::io::Error::new(
+                std::io::ErrorKind::Unsupported,
+                why.clone(),
+            )),
+        }
+    }
+
     /// Lets go of a follower.
     pub fn unfollow(&self, follower: &Arc<dyn Follower>) {
         lock(&self.inner.followers).retain(|f| !Arc::ptr_eq(f, follower));
@@ -180,9 +198,11 @@ impl Clock {
     /// Moves every clock forward by `by`, stopping at each due sleeper on the way.
     ///
     /// # Errors
-    /// When a follower could not be moved. Our own clock has moved all the same.
+    /// When a follower could not be moved; our own clock has moved all the same. `Unsupported` when the clock is
+    /// [pinned](Clock::pin); then nothing has moved.
     pub async fn advance(&self, by: Duration) -> std::io::Result<()> {
         let _one_at_a_time = self.inner.advancing.lock().await;
+        self.movable()?;
         let target = self.monotonic() + by;
         let mut outcome = Ok(());
         self.settle().await;
@@ -235,9 +255,10 @@ impl Clock {
     /// Steps the wall clock alone, forwards or back, as an operator or a bad time server does.
     ///
     /// # Errors
-    /// When a follower could not be stepped. Our own clock has moved all the same.
+    /// As [`Clock::advance`].
     pub async fn step_wall(&self, nanos: i64) -> std::io::Result<()> {
         let _one_at_a_time = self.inner.advancing.lock().await;
+        self.movable()?;
         let followers = lock(&self.inner.followers).clone();
         let inner = Arc::clone(&self.inner);
         let outcome = blocking(move || {
@@ -462,6 +483,17 @@ mod tests {
         let moved = clock.now().duration_since(before).as_secs_f64();
         assert!((21_600.0..21_601.0).contains(&moved), "{moved}");
         assert!(real.elapsed() < Duration::from_secs(5));
+    }
+
+    #[tokio::test]
+    async fn a_pinned_clock_says_why_it_stays() {
+        let clock = Clock::new();
+        clock.skewed(5).pin("a cluster of others has its own");
+        let refused = clock.advance(Duration::from_secs(60)).await.unwrap_err();
+        assert_eq!(refused.kind(), std::io::ErrorKind::Unsupported);
+        assert_eq!(refused.to_string(), "a cluster of others has its own");
+        assert!(clock.step_wall(-1).await.is_err());
+        assert_eq!(clock.offset_nanos(), 0);
     }
 
     #[tokio::test]

@@ -295,6 +295,22 @@ async fn a_throttled_service_says_so_until_the_clock_has_moved() {
 }
 
 #[tokio::test]
+async fn a_clock_that_somebody_cannot_follow_is_not_moved() {
+    let world = World::new();
+    world.cloud.clock().pin("cluster demo has its own");
+    for (target, by) in [
+        ("/_emu/clock/advance", r#"{"by":"5s"}"#),
+        ("/_emu/clock/step", r#"{"by":"-2h"}"#),
+    ] {
+        let refused = world.plain("POST", target, by).await;
+        assert_eq!(refused.status, 409, "{}", refused.text());
+        assert!(refused.text().contains("cluster demo has its own"));
+    }
+    let clock = world.plain("GET", "/_emu/clock", "").await.json();
+    assert_eq!(clock["offsetSeconds"], 0.0);
+}
+
+#[tokio::test]
 async fn the_control_api() {
     let world = World::new();
     assert_eq!(

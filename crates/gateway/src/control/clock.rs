@@ -85,6 +85,12 @@ pub(super) async fn step(front: &Front, bytes: &[u8]) -> Answer {
 }
 
 fn failed(error: std::io::Error) -> Problem {
+    if error.kind() == std::io::ErrorKind::Unsupported {
+        return Problem::new(
+            StatusCode::CONFLICT,
+            format!("the clock cannot be moved: {error}"),
+        );
+    }
     Problem::new(
         StatusCode::INTERNAL_SERVER_ERROR,
         format!("a program did not follow the clock: {error}"),

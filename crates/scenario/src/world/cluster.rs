@@ -165,6 +165,13 @@ impl World {
                 self.names.nodes.push((place, node));
             }
         }
+        // In a sandbox our own agents follow even where programs cannot.
+        if !cluster.capabilities().virtual_time && self.options.kind != ClusterKind::Sandbox {
+            self.cloud.clock().pin(format!(
+                "cluster {} ({}) has its machines' clocks, which stay as they are",
+                key.name, self.options.kind
+            ));
+        }
         self.clusters.push(ClusterAt {
             key,
             cluster,

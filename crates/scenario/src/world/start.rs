@@ -151,9 +151,7 @@ impl World {
     /// # Errors
     /// If programs could not be moved along.
     pub async fn advance(&self, by: Duration) -> Result<(), Trouble> {
-        self.cloud.clock().advance(by).await.map_err(|e| {
-            Trouble::new(format!("the clock of the programs could not be moved: {e}"))
-        })?;
+        self.cloud.clock().advance(by).await.map_err(unmoved)?;
         self.journal().record(Event::ClockMoved {
             by: Span::from(by),
             back: false,
@@ -167,9 +165,7 @@ impl World {
     /// # Errors
     /// If programs could not be moved along.
     pub async fn step_wall(&self, nanos: i64) -> Result<(), Trouble> {
-        self.cloud.clock().step_wall(nanos).await.map_err(|e| {
-            Trouble::new(format!("the clock of the programs could not be set: {e}"))
-        })?;
+        self.cloud.clock().step_wall(nanos).await.map_err(unmoved)?;
         self.journal().record(Event::ClockMoved {
             by: Span::from(Duration::from_nanos(nanos.unsigned_abs())),
             back: nanos < 0,
@@ -225,6 +221,15 @@ impl World {
             let _ = at.cluster.teardown().await;
         }
         self.gateway.stop(Duration::from_secs(5)).await;
+    }
+}
+
+fn unmoved(error: std::io::Error) -> Trouble {
+    match error.kind() {
+        std::io::ErrorKind::Unsupported => {
+            Trouble::new(format!("the clock cannot be moved: {error}"))
+        }
+        _ => Trouble::new(format!("a program did not follow the clock: {error}")),
     }
 }
 
