@@ -184,9 +184,11 @@ impl Cluster for ExternalCluster {
     }
 
     async fn create_pod(&self, pod: Pod, node: Option<&str>) -> Result<Pod> {
-        let node = node
-            .map(|node| self.world.nodes.real_of(node))
-            .transpose()?;
+        let nodes = &self.world.nodes;
+        let node = match node {
+            Some(node) => Some(nodes.real_of(node)?),
+            None => nodes.usual(),
+        };
         let pod = self.world.workloads.create_pod(pod, node).await?;
         self.world.settle_in(&pod).await;
         Ok(pod)

@@ -10,7 +10,7 @@ use crate::{
     kubernetes::failed,
 };
 
-/// The nodes, oldest first.
+/// The nodes: those that take any pod before those that do not, the oldest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Nodes(Vec<NodeAt>);
 
@@ -28,7 +28,7 @@ impl Nodes {
         let api: Api<Node> = Api::all(client.clone());
         let list = api.list(&ListParams::default()).await;
         let mut nodes = list.map_err(failed("list the nodes"))?.items;
-        nodes.sort_by_key(|node| (node.creation_timestamp(), node.name_any()));
+        nodes.sort_by_key(|node| (is_tainted(node), node.creation_timestamp(), node.name_any()));
         if nodes.len() < names.len().max(1) {
             return Err(ClusterError::Unsupported {
                 kind,
@@ -86,6 +86,11 @@ impl Nodes {
             .map_or("", |node| node.name.as_str())
     }
 
+    /// Where pods go for which no node is named: what a scenario says of "the" node holds for it.
+    pub(super) fn usual(&self) -> Option<&str> {
+        self.0.first().map(|node| node.real.as_str())
+    }
+
     /// Whether there is but one.
     pub(super) fn is_one(&self) -> bool {
         self.0.len() == 1
@@ -104,4 +109,15 @@ impl Nodes {
             .iter()
             .all(|node| node.images.iter().any(|image| image == reference))
     }
+}
+
+/// Whether it keeps pods off that do not tolerate it.
+fn is_tainted(node: &Node) -> bool {
+    let taints = node
+        .spec
+        .iter()
+        .flat_map(|spec| spec.taints.iter().flatten());
+    taints
+        .into_iter()
+        .any(|taint| taint.effect != "PreferNoSchedule")
 }
