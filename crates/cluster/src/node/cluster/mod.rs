@@ -19,6 +19,7 @@ use std::{
     io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Instant,
 };
 
 use async_trait::async_trait;
@@ -344,16 +345,20 @@ impl Cluster for NodeCluster {
 
     async fn fetch(&self, name: &PodName, request: FetchRequest) -> Result<FetchResponse> {
         let pod = self.pod(name).await?;
+        let began = Instant::now();
         let fetching = self.world.fetch(&pod, &request);
         let answer = tokio::time::timeout(request.timeout, fetching)
             .await
-            .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+            .ok()
+            // What came while this thread could not look has come too late all the same.
+            .filter(|_| began.elapsed() <= request.timeout)
+            .unwrap_or_else(|| Err(io::ErrorKind::TimedOut.into()))
             .map_err(|source| ClusterError::Fetch {
                 pod: name.clone(),
                 target: request
                     .target
                     .clone()
-                    .unwrap_or_else(|| "169.254.170.23:80".into()),
+                    .unwrap_or_else(|| "the agent".into()),
                 source,
             })?;
         // Amazon's agent does not tell who asked what; of our own requests we know.

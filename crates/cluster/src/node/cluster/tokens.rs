@@ -60,11 +60,11 @@ impl World {
         let place = token_places(pod)
             .into_iter()
             .find(|p| p.audience == audience);
-        let place = place.ok_or_else(|| ClusterError::NotFound {
-            what: "token for the audience",
-            name: audience.to_owned(),
-        })?;
         let name = PodName::new(pod.namespace().unwrap_or_default(), pod.name_any());
+        let place = place.ok_or_else(|| ClusterError::NotFound {
+            what: "token",
+            name: format!("for {audience} in pod {name}"),
+        })?;
         self.read(pod, &place)
             .map_err(ClusterError::system(format!("read a token of pod {name}")))
     }

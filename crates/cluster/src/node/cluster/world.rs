@@ -10,6 +10,7 @@ use emu_core::{
     Event,
     journal::{MutationReason, PodRef},
 };
+use emu_webhook::SKIP_LABEL;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use tokio::io::AsyncWriteExt;
@@ -54,7 +55,9 @@ impl World {
 
     /// What the webhook would have written down, had it been called.
     pub(super) fn admitted_without_webhook(&self, pod: &Pod) {
+        let opted_out = pod.labels().contains_key(SKIP_LABEL);
         let reason = match *lock(&self.webhook_fault) {
+            _ if opted_out => MutationReason::SkipLabel,
             None => return,
             Some(WebhookFaultKind::Skip) => MutationReason::WebhookFault,
             Some(WebhookFaultKind::Timeout) => MutationReason::WebhookTimeout,
@@ -70,7 +73,7 @@ impl World {
             node: self.node.config().name.clone(),
             mutated: false,
             reason,
-            detail: None,
+            detail: opted_out.then(|| format!("the pod carries the label {SKIP_LABEL}")),
         });
     }
 
