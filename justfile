@@ -18,6 +18,10 @@ lint:
 demo:
     cargo run --release -- run scenarios
 
+# The library on the sandbox with the twin and on a real node, what was observed compared: just parity /path/to/the/agent
+parity agent="auto":
+    cargo run --release --package emu-tests --example parity -- --agent {{agent}}
+
 # The figures the project stands by.
 bench:
     cargo build --release
