@@ -28,6 +28,8 @@ use crate::{
 
 const ROUTES: Routes = Routes(&["/v1/credentials"]);
 const RATE: u64 = 1_000;
+/// How the agent's own probe calls itself.
+pub(crate) const PROBE_AGENT: &str = "emu-agent-probe";
 
 /// Tells which pod calls from an address.
 pub type PodOf = Arc<dyn Fn(SocketAddr) -> Option<PodRef> + Send + Sync>;
@@ -307,6 +309,10 @@ impl Face {
         let Some(journal) = &self.shared.journal else {
             return;
         };
+        // The agent's own probe asks every second; it is no pod's request.
+        if request.uri == b"/" && request.user_agent.as_deref() == Some(PROBE_AGENT.as_bytes()) {
+            return;
+        }
         let by_network = || self.shared.pod_of.as_ref().and_then(|pod_of| pod_of(peer));
         let response = &answer.response;
         let is_error = response.abort || response.content_type != Some("application/json");

@@ -2,11 +2,13 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
+use http::{HeaderValue, header};
 use tokio::time::{Instant, timeout_at};
 use url::Url;
 
 use crate::{
     Twin,
+    handler::PROBE_AGENT,
     http::{Cancel, Handler, Payload, Request, Response, Routes},
     log::{Fields, Level, Log},
     rate::Bucket,
@@ -65,11 +67,12 @@ impl Probe {
                 }
                 Err(status)
             };
+            let agent = [(header::USER_AGENT, HeaderValue::from_static(PROBE_AGENT))];
             let url = match Url::parse(&format!("http://{host}")) {
                 Ok(url) => url,
                 Err(e) => return failed(&e, 500),
             };
-            match timeout_at(deadline, self.sender.get(&url, &[], PATIENCE)).await {
+            match timeout_at(deadline, self.sender.get(&url, &agent, PATIENCE)).await {
                 Err(_) => return failed(&"context deadline exceeded", 408),
                 Ok(Err(e)) if e.timeout && Instant::now() >= deadline => {
                     return failed(&e.text, 408);

@@ -190,6 +190,7 @@ impl Cluster for ExternalCluster {
             None => nodes.usual(),
         };
         let pod = self.world.workloads.create_pod(pod, node).await?;
+        self.world.admitted(&pod);
         self.world.settle_in(&pod).await;
         Ok(pod)
     }
@@ -232,6 +233,7 @@ impl Cluster for ExternalCluster {
 
     async fn recreate_pod(&self, pod: &PodName) -> Result<Pod> {
         let pod = self.world.workloads.recreate_pod(pod).await?;
+        self.world.admitted(&pod);
         self.world.settle_in(&pod).await;
         Ok(pod)
     }

@@ -3,10 +3,7 @@
 use std::{
     io,
     net::{IpAddr, SocketAddr},
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use futures::future::BoxFuture;
@@ -30,7 +27,6 @@ struct Slot {
     take: Mutex<Option<Take>>,
     /// Changes when open connections are to end.
     cut: watch::Sender<()>,
-    connections: AtomicU64,
 }
 
 impl Port {
@@ -40,7 +36,6 @@ impl Port {
         let serving = Arc::clone(&slot);
         let serve = move |stream: TcpStream| {
             let slot = Arc::clone(&serving);
-            slot.connections.fetch_add(1, Ordering::Relaxed);
             let take = slot
                 .take
                 .lock()
@@ -74,11 +69,6 @@ impl Port {
     pub(super) fn address(&self) -> SocketAddr {
         let here = self.gate.address();
         SocketAddr::new(self.reached.unwrap_or(here.ip()), here.port())
-    }
-
-    /// How many connections came so far.
-    pub(super) fn connections(&self) -> u64 {
-        self.slot.connections.load(Ordering::Relaxed)
     }
 
     /// Serves connections from now on.
@@ -153,6 +143,5 @@ mod tests {
         assert!(TcpStream::connect(port.address()).await.is_err());
         port.serve(echo).unwrap();
         assert!(TcpStream::connect(port.address()).await.is_ok());
-        assert_eq!(port.connections(), 2);
     }
 }

@@ -337,7 +337,26 @@ impl World {
         self.external.ports.eks_auth.set(door)
     }
 
-    /// A new pod: writes its tokens into the journal, where they can be read at once.
+    /// A new pod: writes down that the webhook had no say in it, if so.
+    pub(super) fn admitted(&self, pod: &Pod) {
+        let webhook = lock(&self.admission).clone();
+        let Some(reason) = webhook.and_then(|webhook| webhook.missed()) else {
+            return;
+        };
+        let spec = pod.spec.as_ref();
+        let account = spec.and_then(|spec| spec.service_account_name.clone());
+        let node = spec.and_then(|spec| spec.node_name.as_deref());
+        self.config.journal.record(Event::PodAdmitted {
+            pod: self.workloads.reference(pod),
+            service_account: account.unwrap_or_default(),
+            node: self.nodes.name_of(node.unwrap_or_default()),
+            mutated: false,
+            reason,
+            detail: None,
+        });
+    }
+
+    /// A pod that runs: writes its tokens into the journal, where they can be read at once.
     pub(super) async fn settle_in(&self, pod: &Pod) {
         let ours = self.inside.ours(pod);
         for place in token_places(pod) {
@@ -442,10 +461,6 @@ impl NodeCredentials for Short {
 struct ToWebhook(Arc<External>);
 
 impl Way for ToWebhook {
-    fn connections(&self) -> u64 {
-        self.0.ports.webhook.connections()
-    }
-
     fn disturb(&self, fault: LinkFault) {
         let door = match fault {
             LinkFault::None | LinkFault::Latency(_) => Door::Open,

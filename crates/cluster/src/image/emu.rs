@@ -5,7 +5,7 @@ use std::{fs::File, io, path::Path};
 
 use sha2::{Digest, Sha256};
 
-use super::{Error, Image};
+use super::{Entry, Error, Image};
 
 /// Where the program is in its image.
 pub const EMU_PROGRAM: &str = "/usr/bin/emu";
@@ -36,6 +36,16 @@ pub fn emu(reference: &str, program: &Path) -> Result<Image, Error> {
         .program(program, EMU_PROGRAM)?
         .entrypoint([EMU_PROGRAM])
         .command(["up", "--addr", "0.0.0.0:4566"]);
+    // This machine's authorities, where they are as Debian has them.
+    let authorities = Path::new("/etc/ssl/certs/ca-certificates.crt");
+    if authorities.is_file() {
+        let source = authorities.to_owned();
+        let mode = 0o644;
+        image = image.entry(
+            "/etc/ssl/certs/ca-certificates.crt",
+            Entry::Copy { source, mode },
+        );
+    }
     let probe = program.with_file_name("emu-probe");
     if probe.is_file() {
         image = image.program(&probe, "/usr/bin/emu-probe")?;

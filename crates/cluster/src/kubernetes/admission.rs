@@ -1,10 +1,21 @@
 //! Our webhook on a real cluster: the server on this machine, registered with the API server.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
-use emu_core::{AssociationFeed, Clock, Ids, Journal};
+use emu_core::{
+    AssociationFeed, AssociationState, Clock, Ids, Journal, ServiceAccountRef,
+    journal::MutationReason,
+};
 use emu_webhook::{
-    AccountDefaults, ENDPOINT_PATH, FeedIdentities, MutationSettings, Mutator, Server,
+    AccountDefaults, ENDPOINT_PATH, FeedIdentities, Identities, MutationSettings, Mutator, Server,
     ServiceAccounts,
 };
 use k8s_openapi::api::{admissionregistration::v1::MutatingWebhookConfiguration, core::v1::Pod};
@@ -43,19 +54,30 @@ pub(crate) struct AdmissionConfig {
 
 /// The way from where the API server calls to where the server listens.
 pub(crate) trait Way: Send + Sync + 'static {
-    /// How many connections came so far.
-    fn connections(&self) -> u64;
     /// Disturbs it, open connections included.
     fn disturb(&self, fault: LinkFault);
 }
 
 impl Way for crate::node::Forward {
-    fn connections(&self) -> u64 {
-        self.connections()
-    }
-
     fn disturb(&self, fault: LinkFault) {
         self.disturb(fault);
+    }
+}
+
+/// Identities that count how often one is looked for: once for each pod that is reviewed, tried ones included.
+struct Counted {
+    identities: FeedIdentities,
+    reviews: Arc<AtomicU64>,
+}
+
+impl Identities for Counted {
+    fn state(&self, account: &ServiceAccountRef) -> AssociationState {
+        self.reviews.fetch_add(1, Ordering::Relaxed);
+        self.identities.state(account)
+    }
+
+    fn all(&self) -> Vec<ServiceAccountRef> {
+        self.identities.all()
     }
 }
 
@@ -66,6 +88,8 @@ pub(crate) struct Admission {
     /// Ours, by which pods learn the emulator's address.
     endpoint: Option<MutatingWebhookConfiguration>,
     client: Client,
+    reviews: Arc<AtomicU64>,
+    fault: Mutex<Option<WebhookFaultKind>>,
     _server: Server,
     accounts: tokio::task::AbortHandle,
 }
@@ -88,7 +112,11 @@ impl Admission {
             region: config.region,
             ..MutationSettings::default()
         };
-        let identities = FeedIdentities::new(config.associations, &config.cluster);
+        let reviews = Arc::<AtomicU64>::default();
+        let identities = Counted {
+            identities: FeedIdentities::new(config.associations, &config.cluster),
+            reviews: Arc::clone(&reviews),
+        };
         let accounts = Arc::new(ServiceAccounts::new(AccountDefaults::default()));
         let mutator = Mutator::new(
             settings,
@@ -133,6 +161,8 @@ impl Admission {
             registration,
             endpoint,
             client,
+            reviews,
+            fault: Mutex::default(),
             _server: server,
             accounts,
         };
@@ -146,8 +176,8 @@ impl Admission {
         apply::apply(&api, &self.registration)
             .await
             .map_err(|e| kubernetes("register the webhook", e))?;
-        let before = self.way.connections();
-        self.until_called(|_| self.way.connections() != before)
+        let before = self.reviews.load(Ordering::Relaxed);
+        self.until_called(|_| self.reviews.load(Ordering::Relaxed) != before)
             .await?;
         let Some(endpoint) = &self.endpoint else {
             return Ok(());
@@ -194,6 +224,17 @@ impl Admission {
             .map_err(|_| kubernetes("register the webhook", "the API server does not call it"))?
     }
 
+    /// Why it had no say in a pod, while it fails.
+    pub(crate) fn missed(&self) -> Option<MutationReason> {
+        let fault = *self.fault.lock().unwrap_or_else(PoisonError::into_inner);
+        fault.map(|what| match what {
+            WebhookFaultKind::Skip => MutationReason::WebhookFault,
+            WebhookFaultKind::Timeout => MutationReason::WebhookTimeout,
+            WebhookFaultKind::Error => MutationReason::WebhookError,
+            WebhookFaultKind::Absent => MutationReason::NoWebhook,
+        })
+    }
+
     /// Makes it fail, or work again.
     pub(crate) async fn set_fault(&self, fault: Option<&WebhookFault>) -> Result<()> {
         let what = fault.map(|f| f.what);
@@ -207,6 +248,7 @@ impl Admission {
             Some(WebhookFaultKind::Error) => LinkFault::Refuse,
             _ => LinkFault::None,
         });
+        *self.fault.lock().unwrap_or_else(PoisonError::into_inner) = what;
         let there = api
             .get_opt(NAME)
             .await
