@@ -2,7 +2,11 @@
 
 use std::process::{Command, ExitCode, Stdio};
 
-use emu_cluster::{kubernetes::install, sandbox::Isolation};
+use emu_cluster::{
+    docker::{Docker, Provider},
+    kubernetes::install,
+    sandbox::Isolation,
+};
 use serde::Serialize;
 
 use crate::{
@@ -22,7 +26,8 @@ struct Finding {
 
 /// Looks around.
 pub(crate) async fn run(args: &DoctorArgs) -> miette::Result<ExitCode> {
-    let findings = look();
+    let mut findings = look();
+    findings.extend(docker().await);
     match args.output {
         Output::Json => output::json(&findings),
         Output::Text => {
@@ -87,6 +92,29 @@ fn look() -> Vec<Finding> {
         });
     }
     findings
+}
+
+/// Docker with each program that makes clusters in it.
+async fn docker() -> [Finding; 2] {
+    let here = Docker::here();
+    let look = async |what, provider| match here.look(provider).await {
+        Ok(engine) => Finding {
+            what,
+            here: true,
+            found: format!("Docker {} on {}", engine.version, engine.system),
+            remedy: None,
+        },
+        Err(error) => Finding {
+            what,
+            here: false,
+            found: error.to_string(),
+            remedy: error.help(),
+        },
+    };
+    [
+        look("kind", Provider::Kind).await,
+        look("k3d", Provider::K3d).await,
+    ]
 }
 
 fn isolation() -> Finding {

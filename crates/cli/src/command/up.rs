@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeSet, net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -65,6 +65,7 @@ async fn stay_up(args: &UpArgs, options: &WorldOptions, given: &Given) -> miette
     tell(address, &world.played_on());
     // A sandbox comes into being with its cluster, in an instant; a real cluster is what one wants to be there.
     if args.file.is_some() || options.kind != ClusterKind::Sandbox {
+        let began = Instant::now();
         let starting = async {
             world.start_clusters(given).await?;
             world.establish(given).await
@@ -73,6 +74,10 @@ async fn stay_up(args: &UpArgs, options: &WorldOptions, given: &Given) -> miette
             outcome = starting => outcome.map_err(|t| told(&t))?,
             _ = tokio::signal::ctrl_c() => return Err(miette!("interrupted")),
             _ = terminate.recv() => return Err(miette!("interrupted")),
+        }
+        if options.external.is_some() {
+            let took = began.elapsed().as_secs_f64();
+            eprintln!("webhook and agent are installed and answer: {took:.1} s");
         }
     }
     let kubeconfigs: Vec<(String, PathBuf)> = world
