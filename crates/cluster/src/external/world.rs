@@ -8,7 +8,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use emu_core::{Clock, Event};
+use emu_core::{Clock, Event, journal::Entry};
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use tokio::{
@@ -45,6 +45,9 @@ use crate::{
 
 /// How long a node's keys are good for: an agent that outlives a world must not keep that world's.
 const SHORT: Duration = Duration::from_secs(1);
+
+/// How long what a twin tells may be on its way, in real time.
+const TOLD: Duration = Duration::from_secs(1);
 
 /// A world's cluster, shared by what serves it.
 pub(super) struct World {
@@ -391,15 +394,37 @@ impl World {
             source,
         };
         let address = target(request, 80).map_err(failed)?;
+        let to_agent = request.target.is_none();
+        let before = self.config.journal.last();
         let fetching = self.inside.fetch(pod, request, address);
         let answer = match tokio::time::timeout(request.timeout, fetching).await {
             Ok(answer) => answer?.map_err(failed)?,
             Err(_) => return Err(failed(io::ErrorKind::TimedOut.into())),
         };
-        if request.target.is_none() && self.has_real_agent() {
-            self.record_request(pod, request, &answer);
+        match to_agent {
+            true if self.has_real_agent() => self.record_request(pod, request, &answer),
+            true => self.until_told(before).await,
+            false => {}
         }
         Ok(answer)
+    }
+
+    /// The twin tells of a request as it answers it, on another way: waits until that is here too.
+    async fn until_told(&self, before: u64) {
+        let journal = &self.config.journal;
+        let mut written = journal.subscribe();
+        let told = async {
+            loop {
+                written.mark_unchanged();
+                let new = journal.since(before);
+                let is_request = |entry: &Entry| matches!(entry.event, Event::AgentRequest { .. });
+                if new.iter().any(|entry| is_request(entry)) || written.changed().await.is_err() {
+                    return;
+                }
+            }
+        };
+        // One that was restarted meanwhile tells nothing.
+        let _ = tokio::time::timeout(TOLD, told).await;
     }
 
     /// Amazon's agent does not tell who asked what; of our own requests we know.
