@@ -355,10 +355,7 @@ impl Cluster for NodeCluster {
             .unwrap_or_else(|| Err(io::ErrorKind::TimedOut.into()))
             .map_err(|source| ClusterError::Fetch {
                 pod: name.clone(),
-                target: request
-                    .target
-                    .clone()
-                    .unwrap_or_else(|| "the agent".into()),
+                target: request.target.clone().unwrap_or_else(|| "the agent".into()),
                 source,
             })?;
         // Amazon's agent does not tell who asked what; of our own requests we know.

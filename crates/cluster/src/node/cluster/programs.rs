@@ -82,7 +82,11 @@ impl World {
         }
         let own = Own {
             mark: mark.clone(),
-            folders: local.then(|| self.folders.clone()).unwrap_or_default(),
+            folders: if local {
+                Arc::clone(&self.folders)
+            } else {
+                Arc::default()
+            },
             program: program.clone(),
         };
         let spawning = Spawning {
