@@ -382,6 +382,14 @@ fn shape(seen: &mut Map<String, Value>) {
             );
         }
     }
+    if let Some(program) = seen.get_mut("program").and_then(Value::as_object_mut) {
+        for name in ["stdout", "stderr"] {
+            // Of a program that still runs, the end of a line may come with the next step.
+            if let Some(Value::String(text)) = program.get_mut(name) {
+                text.truncate(text.trim_end().len());
+            }
+        }
+    }
     if let Some(lines) = seen.get_mut("agentLog").and_then(Value::as_array_mut) {
         for line in lines {
             let parsed = line

@@ -113,6 +113,15 @@ impl Processes<'_> {
             // Its own health checks of peers and audit are of no use here; less work at start.
             "--profiling=false".into(),
         ];
+        if config.launcher.jumps() {
+            // After a jump the kubelet takes itself for unhealthy until it has looked around, and the next jump would make
+            // the five minutes that pods tolerate that.
+            for condition in ["not-ready", "unreachable"] {
+                flags.push(format!(
+                    "--default-{condition}-toleration-seconds=315360000"
+                ));
+            }
+        }
         flags.extend(config.api_server_flags.iter().cloned());
         self.spawn("kube-apiserver", self.binary("kube-apiserver"), flags)
     }
