@@ -70,7 +70,13 @@ fn packet_filter(mut image: Image) -> Result<Image, Box<dyn Error>> {
     for extension in std::fs::read_dir(multiarch)? {
         let source = extension?.path().canonicalize()?;
         let path = source.to_string_lossy().into_owned();
-        image = image.entry(&path, Entry::Copy { source, mode: 0o644 });
+        image = image.entry(
+            &path,
+            Entry::Copy {
+                source,
+                mode: 0o644,
+            },
+        );
     }
     Ok(image.entry("/run", Entry::Folder { mode: 0o755 }))
 }

@@ -1,7 +1,11 @@
 //! `emu up`.
 
 use std::{
-    collections::BTreeSet, net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc,
+    collections::BTreeSet,
+    net::SocketAddr,
+    path::PathBuf,
+    process::ExitCode,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
