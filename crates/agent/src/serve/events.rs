@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use emu_core::{Clock, Journal};
-use tokio::{io::AsyncWriteExt as _, net::TcpStream};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
 
 /// The variable that names the emulator's listener, `HOST:PORT`.
 const WHERE: &str = "EMU_AGENT_EVENTS";
@@ -43,8 +46,10 @@ async fn send(address: String, journal: Journal) {
                     break;
                 }
                 sent = last;
-                if written.changed().await.is_err() {
-                    return;
+                // The emulator says nothing; it hangs up when a world ends, and what is written then is lost.
+                tokio::select! {
+                    changed = written.changed() => if changed.is_err() { return },
+                    _ = stream.read(&mut [0; 1]) => break,
                 }
             }
         }
