@@ -47,9 +47,10 @@ async fn send(address: String, journal: Journal) {
                 }
                 sent = last;
                 // The emulator says nothing; it hangs up when a world ends, and what is written then is lost.
+                let mut nothing = [0; 1];
                 tokio::select! {
                     changed = written.changed() => if changed.is_err() { return },
-                    _ = stream.read(&mut [0; 1]) => break,
+                    _ = stream.read(&mut nothing) => break,
                 }
             }
         }
