@@ -48,7 +48,7 @@ fn say(args: &DownArgs, removed: &[String], failed: &[String]) -> ExitCode {
     match args.output {
         Output::Json => output::json(&serde_json::json!({ "removed": removed })),
         Output::Text if removed.is_empty() && failed.is_empty() => {
-            output::line("nothing was left behind")
+            output::line("nothing was left behind");
         }
         Output::Text => {
             for one in removed {

@@ -86,7 +86,7 @@ impl Docker {
                 tell(Progress::Reused(provider, spec.name.clone()));
                 place.write(&Record {
                     owner: Some(Owner::me()),
-                    ..record.clone()
+                    ..record.as_ref().clone()
                 })?;
                 cluster = InDocker::new(&self.commands, spec, &place, made, record.asked.nodes);
                 if container.running {
@@ -154,10 +154,10 @@ impl Docker {
             let provider = [Provider::Kind, Provider::K3d]
                 .into_iter()
                 .find(|p| p.program() == record.provider);
-            if let Some(provider) = provider.filter(|_| left) {
-                if self.down(provider, &record.name, tell).await? {
-                    removed.push(format!("{provider} cluster {}", record.name));
-                }
+            if let Some(provider) = provider.filter(|_| left)
+                && self.down(provider, &record.name, tell).await?
+            {
+                removed.push(format!("{provider} cluster {}", record.name));
             }
         }
         Ok(removed)
@@ -184,29 +184,29 @@ impl Docker {
     async fn ours(&self, spec: &Spec, place: &Place, exists: bool) -> Result<Standing, Error> {
         let standing = self.standing(spec, place, exists).await?;
         let wanted = Asked::of(spec);
-        if let Standing::Whole(record, _) = &standing {
-            if !record.asked.serves(&wanted) {
-                return Err(Error::Differs {
-                    provider: spec.provider,
-                    name: spec.name.clone(),
-                    has: record.asked.to_string(),
-                    wanted: wanted.to_string(),
-                });
-            }
+        if let Standing::Whole(record, _) = &standing
+            && !record.asked.serves(&wanted)
+        {
+            return Err(Error::Differs {
+                provider: spec.provider,
+                name: spec.name.clone(),
+                has: record.asked.to_string(),
+                wanted: wanted.to_string(),
+            });
         }
         Ok(standing)
     }
 
     async fn standing(&self, spec: &Spec, place: &Place, exists: bool) -> Result<Standing, Error> {
         let record = place.read();
-        if let Some(owner) = record.as_ref().and_then(|r| r.owner.as_ref()) {
-            if owner.lives() {
-                return Err(Error::Busy {
-                    provider: spec.provider,
-                    name: spec.name.clone(),
-                    process: owner.process,
-                });
-            }
+        if let Some(owner) = record.as_ref().and_then(|r| r.owner.as_ref())
+            && owner.lives()
+        {
+            return Err(Error::Busy {
+                provider: spec.provider,
+                name: spec.name.clone(),
+                process: owner.process,
+            });
         }
         if !exists {
             return Ok(Standing::Absent);
@@ -221,7 +221,9 @@ impl Docker {
         };
         let node = control_plane(spec.provider, &spec.name);
         match self.commands.container(&node).await? {
-            Some(container) if container.id == *id => Ok(Standing::Whole(record, container)),
+            Some(container) if container.id == *id => {
+                Ok(Standing::Whole(Box::new(record), container))
+            }
             _ => Err(not_ours()),
         }
     }
@@ -315,7 +317,7 @@ enum Standing {
     Absent,
     /// Of a process that ended while it made it.
     Half,
-    Whole(Record, Container),
+    Whole(Box<Record>, Container),
 }
 
 /// Times a phase.
