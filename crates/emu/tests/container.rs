@@ -22,7 +22,8 @@ async fn a_pod_of_a_cluster_in_a_container_gets_credentials() -> Result<(), emu:
         "cluster-of-one: ready",
         "/etc/kubernetes/admin.conf",
     )
-    .env("NODE_ALONE", "1");
+    .env("NODE_ALONE", "1")
+    .limit(std::time::Duration::from_secs(40));
     let cluster = ClusterContainer::start(image).await?;
     assert!(cluster.kubeconfig().contains("certificate-authority-data"));
 

@@ -129,9 +129,8 @@ impl InDocker {
         let client = kubernetes::client_from(&text)
             .await
             .map_err(|e| silent(e.to_string()))?;
-        tokio::time::timeout(ANSWER, kubernetes::api_ready(&client))
+        kubernetes::api_ready_within(&client, ANSWER)
             .await
-            .map_err(|_| silent(format!("not ready within {} s", ANSWER.as_secs())))?
             .map_err(|e| silent(e.to_string()))?;
         tell(Progress::Done(Phase::Answer, provider, began.elapsed()));
         Ok(client)

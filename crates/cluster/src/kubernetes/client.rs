@@ -31,15 +31,49 @@ pub async fn client_from(kubeconfig: &str) -> Result<Client, Error> {
 /// # Errors
 /// When the request cannot be made.
 pub async fn api_ready(client: &Client) -> Result<(), Error> {
+    ask_until_ready(client, &mut None).await
+}
+
+/// The same, for this long at most.
+///
+/// # Errors
+/// When it does not say so in time: with what came of the last time it was asked.
+pub async fn api_ready_within(client: &Client, limit: Duration) -> Result<(), Error> {
+    let mut last = None;
+    match tokio::time::timeout(limit, ask_until_ready(client, &mut last)).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(Error::Wait {
+            what: format!("the API server, {} s", limit.as_secs()),
+            why: last.map_or_else(|| "no answer".into(), |e| chain(&e)),
+        }),
+    }
+}
+
+async fn ask_until_ready(client: &Client, last: &mut Option<kube::Error>) -> Result<(), Error> {
     loop {
         let request = http::Request::get("/readyz")
             .body(Vec::new())
             .map_err(|e| Error::Object(e.to_string()))?;
-        if client.request_text(request).await.is_ok() {
-            return Ok(());
+        match client.request_text(request).await {
+            Ok(_) => return Ok(()),
+            Err(e) => *last = Some(e),
         }
         tokio::time::sleep(Duration::from_millis(25)).await;
     }
+}
+
+/// An error with its causes: that a connection failed says less than why.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let said = error.to_string();
+        if !text.contains(&said) {
+            text = format!("{text}: {said}");
+        }
+        cause = error.source();
+    }
+    text
 }
 
 /// Whether a Node object says that it is Ready.

@@ -16,7 +16,7 @@ pub mod webhook;
 mod workloads;
 
 pub use agent::AgentInstall;
-pub use client::{api_ready, client_from, is_node_ready, node_ready};
+pub use client::{api_ready, api_ready_within, client_from, is_node_ready, node_ready};
 pub use error::Error;
 pub use webhook::Registration;
 pub use workloads::{

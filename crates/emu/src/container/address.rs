@@ -1,7 +1,29 @@
-//! The address at which a container reaches this machine: the gateway of its default route where that is an address of this
-//! machine, otherwise the engine's name for it.
+//! Where a container reaches this machine, and this machine a container.
+//!
+//! A container reaches this machine at the gateway of its default route where that is an address of this machine, otherwise at the
+//! engine's name for it. This machine reaches a port that a container publishes where `testcontainers` says, which in a container is
+//! the gateway of Docker's bridge; an engine may publish on loopback alone.
 
-use std::net::{IpAddr, Ipv4Addr, TcpListener};
+use std::{
+    net::{IpAddr, Ipv4Addr, TcpListener},
+    time::Duration,
+};
+
+use tokio::{net::TcpStream, time::timeout};
+
+/// How long a connection to a port that is published may take.
+const CONNECT: Duration = Duration::from_secs(2);
+
+/// The first of these that takes a connection.
+pub(super) async fn answering(places: &[(String, u16)]) -> Option<&(String, u16)> {
+    for place in places {
+        let (host, port) = place;
+        if let Ok(Ok(_)) = timeout(CONNECT, TcpStream::connect((host.as_str(), *port))).await {
+            return Some(place);
+        }
+    }
+    None
+}
 
 /// The engine's name of this machine, which the container is given.
 pub(super) const NAME: &str = "host.docker.internal";
@@ -36,6 +58,17 @@ fn gateway(route: &str) -> Option<IpAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn what_takes_a_connection_counts() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        // Nothing listens at the second address.
+        let places = ["127.0.0.2", "127.0.0.1"].map(|host| (host.to_owned(), port));
+        assert_eq!(answering(&places).await, Some(&places[1]));
+        drop(listener);
+        assert_eq!(answering(&places).await, None);
+    }
 
     const ROUTE: &str = "Iface\tDestination\tGateway \tFlags\n\
         eth0\t000011AC\t00000000\t0001\neth0\t00000000\t010011AC\t0003\n";

@@ -1,6 +1,10 @@
 //! From an image to a cluster.
 
-use std::{net::IpAddr, path::PathBuf, sync::Arc};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    path::PathBuf,
+    sync::Arc,
+};
 
 use emu_cluster::{
     ClusterKind,
@@ -19,6 +23,9 @@ use super::{
     loader::{INSIDE, Loader, Shared, run},
 };
 use crate::Error;
+
+/// The port of the API server in the container.
+const API_SERVER: u16 = 6443;
 
 /// A cluster in a container. Goes when it is dropped.
 #[derive(Debug)]
@@ -53,7 +60,7 @@ impl ClusterContainer {
         let folder = tempfile::tempdir().map_err(|e| failed(&e))?;
         let shown = folder.path().to_string_lossy().into_owned();
         let mut request = GenericImage::new(image.name.clone(), image.tag.clone())
-            .with_exposed_port(6443.tcp())
+            .with_exposed_port(API_SERVER.tcp())
             .with_wait_for(WaitFor::message_on_either_std(&image.ready))
             .with_privileged(true)
             .with_cgroupns_mode(CgroupnsMode::Private)
@@ -71,13 +78,27 @@ impl ClusterContainer {
         let container = Arc::new(request.start().await.map_err(|e| failed(&e))?);
         let host = container.get_host().await.map_err(|e| failed(&e))?;
         let port = container
-            .get_host_port_ipv4(6443)
+            .get_host_port_ipv4(API_SERVER)
             .await
             .map_err(|e| failed(&e))?;
         let text = run(&container, &["cat", &image.kubeconfig])
             .await
             .map_err(|e| failed(&e))?;
-        let kubeconfig = kubeconfig::from_outside(&text, &host.to_string(), port)?;
+        let mut places = vec![
+            (host.to_string(), port),
+            (Ipv4Addr::LOCALHOST.to_string(), port),
+        ];
+        if let Ok(bridge) = container.get_bridge_ip_address().await {
+            places.push((bridge.to_string(), API_SERVER));
+        }
+        let (host, port) = address::answering(&places).await.ok_or_else(|| {
+            let tried: Vec<String> = places.iter().map(|(h, p)| format!("{h}:{p}")).collect();
+            failed(&format!(
+                "its API server is reached at none of {}",
+                tried.join(", ")
+            ))
+        })?;
+        let kubeconfig = kubeconfig::from_outside(&text, host, *port)?;
         let route = run(&container, &["cat", "/proc/net/route"])
             .await
             .map_err(|e| failed(&e))?;
@@ -89,9 +110,8 @@ impl ClusterContainer {
         let client = kubernetes::client_from(&kubeconfig)
             .await
             .map_err(|e| failed(&e))?;
-        tokio::time::timeout(image.limit, kubernetes::api_ready(&client))
+        kubernetes::api_ready_within(&client, image.limit)
             .await
-            .map_err(|_| failed(&"its API server does not answer"))?
             .map_err(|e| failed(&e))?;
         let inner = Inner {
             container,
