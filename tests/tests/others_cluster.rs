@@ -1,5 +1,6 @@
 //! `--cluster kubeconfig=CONTEXT` on a cluster that emu did not make: everything works there, and it is left as it was.
-//! `skipped: why` where no real node can run.
+//! `skipped: why` where no real node can run. With `EMU_WHOLE_LIBRARY` every scenario is played there, which takes minutes;
+//! without it, a few.
 
 use std::{
     fs::File,
@@ -208,8 +209,17 @@ fn a_cluster_of_others_is_used_and_left_as_it_was() -> Result<()> {
     );
 
     // Every scenario holds, or is skipped for a reason that is told.
+    let played: &[&str] = match std::env::var_os("EMU_WHOLE_LIBRARY") {
+        Some(_) => &[""],
+        None => &[
+            "quickstart.yaml",
+            "webhook/opted-out.yaml",
+            "agent/eks-auth-out-of-reach.yaml",
+        ],
+    };
     let run = others
-        .emu(&["run", scenarios, "-o", "json"])
+        .emu(&["run", "-o", "json"])
+        .args(played.iter().map(|one| format!("{scenarios}/{one}")))
         .args(others.cluster())
         .output()?;
     let report: Value =
@@ -225,7 +235,11 @@ fn a_cluster_of_others_is_used_and_left_as_it_was() -> Result<()> {
         .collect();
     assert!(bad.is_empty(), "{}", json!(bad));
     let held = played.iter().filter(|one| one["outcome"] == "held").count();
-    assert!(held > 10, "{held} of {} held", played.len());
+    assert!(held * 2 > played.len(), "{held} of {} held", played.len());
+    eprintln!(
+        "{held} of {} scenarios held, the others are skipped for a reason",
+        played.len()
+    );
     others.same_as(&before)?;
 
     // Killed while it is up, it leaves things behind, and `emu down` removes them.
