@@ -420,7 +420,10 @@ async fn what_takes_too_long_is_ended_and_removed() {
         "kind",
         &KIND.replacen(
             "echo 'Creating",
-            "echo 'Preparing nodes' >&2; sleep 86399; echo 'Creating",
+            &format!(
+                "echo 'Preparing nodes' >&2; sleep {}; echo 'Creating",
+                long()
+            ),
             1,
         ),
     );
@@ -456,11 +459,17 @@ async fn what_takes_too_long_is_ended_and_removed() {
     }
 }
 
+/// How long the script sleeps: longer than the test, and unlike others that are run at the same time.
+fn long() -> String {
+    format!("86399.{:08}", std::process::id())
+}
+
 /// Processes that sleep as the script does.
 fn sleepers() -> usize {
     let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    let line = format!("sleep\0{}\0", long());
     let sleeps = |p: &std::fs::DirEntry| {
-        std::fs::read(p.path().join("cmdline")).is_ok_and(|c| c == b"sleep\x0086399\0")
+        std::fs::read(p.path().join("cmdline")).is_ok_and(|c| c == line.as_bytes())
     };
     processes.filter(sleeps).count()
 }

@@ -144,5 +144,6 @@ async fn an_image_that_is_not_there_is_one_clear_error() {
             .contains("failed to pull image \"emu.test/no-such-image:1\""),
         "{error}"
     );
+    assert!(error.help().unwrap().contains("--cluster-image"), "{error}");
     assert_eq!(inventory(), before);
 }

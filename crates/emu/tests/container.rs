@@ -23,7 +23,7 @@ async fn a_pod_of_a_cluster_in_a_container_gets_credentials() -> Result<(), emu:
         "/etc/kubernetes/admin.conf",
     )
     .env("NODE_ALONE", "1")
-    .limit(std::time::Duration::from_secs(40));
+    .limit(std::time::Duration::from_secs(180));
     let cluster = ClusterContainer::start(image).await?;
     assert!(cluster.kubeconfig().contains("certificate-authority-data"));
 

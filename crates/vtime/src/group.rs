@@ -159,7 +159,7 @@ impl Group {
     /// again when the embedding program has answered.
     pub fn settle(&self, limit: Duration) -> Result<Settled, Error> {
         let answer = self.ask(wire::SETTLE, [nanoseconds(limit)?, 0, 0])?;
-        let [settled, threads, micros, switches] = answer.numbers;
+        let [settled, threads, micros, _] = answer.numbers;
         Ok(match settled {
             0 => Settled::No {
                 running: answer.text,
@@ -167,7 +167,6 @@ impl Group {
             _ => Settled::Yes {
                 threads: threads as usize,
                 micros: micros as u64,
-                switches: switches as u64,
             },
         })
     }

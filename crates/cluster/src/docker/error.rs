@@ -143,6 +143,9 @@ impl Error {
             Self::Engine { .. } => {
                 "start Docker (Docker Desktop, or `systemctl start docker`); DOCKER_HOST and `docker context` say which one is asked".into()
             }
+            Self::Failed { said, .. } if said.contains("failed to pull image") => {
+                "without a network, --cluster-image names one that is here already (`docker image ls`)".into()
+            }
             Self::Exists { provider, name } => format!(
                 "choose another name (--cluster {provider}=NAME), or use it as it is: --cluster kubeconfig={provider}-{name}"
             ),

@@ -4,19 +4,16 @@ use std::{
     collections::HashMap,
     io,
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use emu_core::{Clock, Exchanges};
-use emu_vtime::{Group, Settled};
+use emu_core::Clock;
+use emu_vtime::Group;
 
 use crate::virtual_time::{Following, Rest};
 
 /// How long programs may take to come to rest before a jump, in real time; busy ones are moved as they are.
 const AT_REST: Duration = Duration::from_millis(500);
-
-/// The pause between two looks at answers that are under way.
-const LOOK_AGAIN: Duration = Duration::from_micros(300);
 
 /// The longest step.
 const STEP: Duration = Duration::from_secs(600);
@@ -44,54 +41,24 @@ impl Groups {
         if let Some(following) = groups.get(&offset) {
             return Ok(Arc::clone(following.group()));
         }
-        let following = Following::start(
-            &self.clock,
-            offset,
-            AllAtRest(self.clock.exchanges().clone()),
-        )?;
+        let following = Following::start(&self.clock, offset, AllAtRest)?;
         let group = Arc::clone(following.group());
         groups.insert(offset, following);
         Ok(group)
     }
 }
 
-/// Every thread of every program is blocked, and none awaits an answer of ours.
-struct AllAtRest(Exchanges);
-
-impl AllAtRest {
-    /// Whether everything came to rest in time, or what did not.
-    fn wait(&self, group: &Group, limit: Duration) -> Result<(), String> {
-        let end = Instant::now() + limit;
-        let look = || match group.settle(end.saturating_duration_since(Instant::now())) {
-            Ok(Settled::Yes { switches, .. }) => Ok(switches),
-            Ok(Settled::No { running }) => Err(running),
-            Err(e) => Err(e.to_string()),
-        };
-        loop {
-            // None has run between the two looks, so none was answered meanwhile, nor asked.
-            let before = look()?;
-            let quiet = self.0.are_quiet();
-            if quiet && look()? == before {
-                return Ok(());
-            }
-            if Instant::now() >= end {
-                return Err("a program awaits an answer".into());
-            }
-            if !quiet {
-                std::thread::sleep(LOOK_AGAIN);
-            }
-        }
-    }
-}
+/// Every thread of every program is blocked.
+struct AllAtRest;
 
 impl Rest for AllAtRest {
     fn before(&self, group: &Group) {
         // A program on its way into a wait would begin it after the jump, and sleep on.
-        let _ = self.wait(group, AT_REST);
+        let _ = group.settle(AT_REST);
     }
 
     fn settle(&self, group: &Group, limit: Duration) {
-        if let Err(e) = self.wait(group, limit) {
+        if let Err(e) = group.settle(limit) {
             tracing::warn!("programs under virtual time did not settle: {e}");
         }
     }

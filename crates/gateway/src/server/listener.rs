@@ -104,7 +104,7 @@ impl Listener {
                             ..source.clone()
                         };
                         tasks.spawn(connection::serve(
-                            stream.into(),
+                            stream,
                             source,
                             Arc::clone(&front),
                             stop.clone(),
