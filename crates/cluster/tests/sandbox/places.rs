@@ -233,6 +233,8 @@ fn traces() -> (String, String, BTreeSet<String>, BTreeSet<String>) {
 fn alone_nothing_is_left() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let before = traces();
+    // By its length each sleep of this test is known among those of the machine.
+    let length = format!("1000.{}", std::process::id());
     assert!(
         fs::metadata("/run/secrets").is_err(),
         "the machine has the directory already"
@@ -240,17 +242,15 @@ fn alone_nothing_is_left() {
     runtime.block_on(async {
         let sandbox = start(config().await).await;
         sandbox.create_pod(pod("api-0", "api"), None).await.unwrap();
-        let left = sh(
-            &sandbox,
-            "api-0",
-            "sleep 1000 >/dev/null 2>&1 & setsid sleep 1001 >/dev/null 2>&1 & echo on",
-        )
-        .await;
+        let script = format!(
+            "sleep {length} >/dev/null 2>&1 & setsid sleep {length} >/dev/null 2>&1 & echo on"
+        );
+        let left = sh(&sandbox, "api-0", &script).await;
         assert_eq!(left.stdout_text(), "on\n");
         let mut running = sandbox
             .start(
                 &name("api-0"),
-                Program::new(["sh", "-c", "echo ready; exec sleep 1002"]),
+                Program::new(["sh", "-c", &format!("echo ready; exec sleep {length}")]),
             )
             .await
             .unwrap();
@@ -269,7 +269,7 @@ fn alone_nothing_is_left() {
         .unwrap()
         .flatten()
         .filter_map(|p| fs::read(p.path().join("cmdline")).ok())
-        .filter(|line| line.starts_with(b"sleep\x00100"))
+        .filter(|line| line == format!("sleep\0{length}\0").as_bytes())
         .count();
     if Isolation::detect().is_true() {
         assert_eq!(sleepers, 0);
