@@ -4,6 +4,7 @@
 mod args;
 mod command;
 mod control;
+mod descriptor;
 mod output;
 
 use std::process::ExitCode;

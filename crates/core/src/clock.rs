@@ -15,6 +15,8 @@ use std::{
 use jiff::Timestamp;
 use tokio::sync::{Notify, oneshot, watch};
 
+use crate::Exchanges;
+
 /// How long `advance` waits, in real time, for woken sleepers to finish before it moves on all the same.
 const SETTLE_LIMIT: Duration = Duration::from_secs(5);
 
@@ -65,6 +67,7 @@ struct Inner {
     /// Why it cannot be moved, if it cannot.
     pinned: Mutex<Option<String>>,
     advancing: tokio::sync::Mutex<()>,
+    exchanges: Exchanges,
 }
 
 /// While one of these lives, `advance` waits before it moves on: somebody is doing what was due.
@@ -114,6 +117,7 @@ impl Clock {
                 followers: Mutex::default(),
                 pinned: Mutex::default(),
                 advancing: tokio::sync::Mutex::default(),
+                exchanges: Exchanges::default(),
             }),
             skew_nanos: 0,
         }
@@ -163,6 +167,11 @@ impl Clock {
     /// Tells `advance` to wait until the guard is dropped.
     pub fn busy(&self) -> Busy {
         Busy::new(&self.inner)
+    }
+
+    /// The exchanges with programs that follow this clock: they are to be over before it jumps.
+    pub fn exchanges(&self) -> &Exchanges {
+        &self.inner.exchanges
     }
 
     /// Makes unmodified programs follow this clock. They must already stand at its offset.

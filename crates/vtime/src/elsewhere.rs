@@ -1,7 +1,8 @@
 //! Systems that virtual time does not reach: the same API, which says so.
 
 use crate::error::{Error, Unsupported};
-use crate::report::{Commit, Offset, Process, Report, Settled};
+use crate::report::{Commit, Due, Offset, Process, Report, Settled};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::process::{Child, Command};
 use std::time::Duration;
 
@@ -67,7 +68,34 @@ impl Group {
     pub fn processes(&self) -> Result<Vec<Process>, Error> {
         match self.0 {}
     }
+    pub fn settle_among(&self, _: &[i32], _: Duration) -> Settled {
+        match self.0 {}
+    }
+    pub fn due(&self, _: &[i32]) -> Result<Vec<Due>, Error> {
+        match self.0 {}
+    }
     pub fn tracer_id(&self) -> u32 {
         match self.0 {}
     }
+    pub fn invitation(&self) -> Invitation {
+        match self.0 {}
+    }
+}
+
+/// A way into a group of another process; there is none on this system, and a command that it prepares stays as it is.
+#[derive(Debug)]
+pub struct Invitation(OwnedFd, u32);
+
+#[allow(missing_docs)] // as on Linux on x86_64
+impl Invitation {
+    pub fn from_parts(door: OwnedFd, tracer: u32) -> Self {
+        Self(door, tracer)
+    }
+    pub fn door(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+    pub fn tracer_id(&self) -> u32 {
+        self.1
+    }
+    pub fn prepare(&self, _: &mut Command) {}
 }

@@ -1,6 +1,7 @@
 //! A group: programs that share one virtual clock.
 
 use crate::error::{Error, Unsupported};
+use crate::invitation::Invitation;
 use crate::report::{Commit, Due, Offset, Process, Report, Settled};
 use crate::support;
 use crate::sys;
@@ -106,6 +107,11 @@ impl Group {
         );
     }
 
+    /// Lets other processes spawn into the group.
+    pub fn invitation(&self) -> Invitation {
+        Invitation::new(Arc::clone(&self.door), self.tracer_pid)
+    }
+
     /// Moves both clocks forward. Whatever is due by then happens now; waits that are not due have so much less left.
     pub fn jump(&self, by: Duration) -> Result<Report, Error> {
         let ns = nanoseconds(by)?;
@@ -159,7 +165,7 @@ impl Group {
     /// again when the embedding program has answered.
     pub fn settle(&self, limit: Duration) -> Result<Settled, Error> {
         let answer = self.ask(wire::SETTLE, [nanoseconds(limit)?, 0, 0])?;
-        let [settled, threads, micros, _] = answer.numbers;
+        let [settled, threads, micros, switches] = answer.numbers;
         Ok(match settled {
             0 => Settled::No {
                 running: answer.text,
@@ -167,6 +173,7 @@ impl Group {
             _ => Settled::Yes {
                 threads: threads as usize,
                 micros: micros as u64,
+                switches: switches as u64,
             },
         })
     }

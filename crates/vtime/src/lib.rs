@@ -26,6 +26,8 @@ mod group;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod helper;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod invitation;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod proc;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod settle;
@@ -55,5 +57,9 @@ mod report;
 
 pub use error::{Error, Unsupported, VdsoError};
 pub use group::Group;
+#[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
+pub use group::Invitation;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+pub use invitation::Invitation;
 pub use report::{Commit, Due, Offset, Process, Report, Settled};
 pub use support::supported;

@@ -42,6 +42,8 @@ pub enum Settled {
         threads: usize,
         /// Microseconds of real time that it took.
         micros: u64,
+        /// How often these threads have been switched to and from, together: if it is the same later, none has run.
+        switches: u64,
     },
     /// The time given was over while something ran.
     No {

@@ -27,6 +27,7 @@ pub(crate) fn settle_among(processes: &[i32], limit: Duration) -> Settled {
                 return Settled::Yes {
                     threads: first.len(),
                     micros: since.elapsed().as_micros() as u64,
+                    switches: first.values().sum(),
                 };
             }
             Ok(_) => String::new(),
@@ -87,29 +88,36 @@ impl Settling {
         }
         let settled = self.settled(tracer);
         let now = Instant::now();
-        if let Some(threads) = settled {
-            return Some(self.answer(now, true, threads, String::new()));
+        if let Some(counts) = settled {
+            let numbers = [counts.len() as i64, counts.values().sum::<u64>() as i64];
+            return Some(self.answer(now, true, numbers, String::new()));
         }
         if now >= self.limit {
             let who = self
                 .busy
                 .map(|tid| format!("thread {tid} ({})", proc::name_of(tid)))
                 .unwrap_or_default();
-            return Some(self.answer(now, false, 0, who));
+            return Some(self.answer(now, false, [0; 2], who));
         }
         self.next = (now + PAUSE.max((now - start) * PART)).min(self.limit);
         None
     }
 
-    fn answer(&self, now: Instant, settled: bool, threads: usize, text: String) -> Answer {
+    fn answer(
+        &self,
+        now: Instant,
+        settled: bool,
+        [threads, switches]: [i64; 2],
+        text: String,
+    ) -> Answer {
         let micros = (now - self.since).as_micros() as i64;
         Answer {
-            numbers: [i64::from(settled), threads as i64, micros, 0],
+            numbers: [i64::from(settled), threads, micros, switches],
             text,
         }
     }
 
-    fn settled(&mut self, tracer: &mut Tracer) -> Option<usize> {
+    fn settled(&mut self, tracer: &mut Tracer) -> Option<BTreeMap<i32, u64>> {
         if self
             .busy
             .is_some_and(|tid| tracer.is_able(tid) && !proc::activity(tid).blocked)
@@ -120,7 +128,7 @@ impl Settling {
         // What has stopped for the tracer is blocked only until it is handled.
         tracer.handle_events();
         let second = self.all_blocked(tracer)?;
-        (first == second).then_some(second.len())
+        (first == second).then_some(second)
     }
 
     /// The switch counts of all threads, if all are blocked.

@@ -8,11 +8,11 @@ use std::{
     process::{Command, ExitCode},
 };
 
-use emu_cluster::sandbox::Entrance;
+use emu_cluster::sandbox::{Entrance, Invitation};
 use miette::{IntoDiagnostic as _, WrapErr as _, miette};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::{args::ExecArgs, control};
+use crate::{args::ExecArgs, control, descriptor::Mailbox};
 
 /// Asks the emulator for a pod, enters it and becomes the program.
 pub(crate) fn run(args: &ExecArgs) -> miette::Result<ExitCode> {
@@ -23,17 +23,23 @@ pub(crate) fn run(args: &ExecArgs) -> miette::Result<ExitCode> {
             args.service_account
         )
     })?;
+    let mailbox = Mailbox::new()
+        .into_diagnostic()
+        .wrap_err("a socket for the way onto the pod's clock cannot be made")?;
     let answer = control::post(
         args.at.addr,
         "/_emu/exec",
         &json!({
             "namespace": namespace, "serviceAccount": service_account, "cluster": args.cluster,
-            "process": std::process::id(),
+            "process": std::process::id(), "door": mailbox.path(),
         }),
     )?;
     let entrance: Entrance = serde_json::from_value(answer["entrance"].clone())
         .into_diagnostic()
         .wrap_err("the emulator's answer is not understood; is it of another version?")?;
+    let invitation = invitation(&answer, &mailbox)?;
+    // What follows does not return.
+    drop(mailbox);
     let folder = env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
     // All are opened before the first is entered: from within, the files of the others are out of reach.
     let files = entrance
@@ -63,6 +69,23 @@ pub(crate) fn run(args: &ExecArgs) -> miette::Result<ExitCode> {
             command.env_remove(name);
         }
     }
-    let error = command.envs(&entrance.env).exec();
+    command.envs(&entrance.env);
+    if let Some(invitation) = &invitation {
+        invitation.prepare(&mut command);
+    }
+    let error = command.exec();
     Err(miette!("`{program}` cannot be run: {error}"))
+}
+
+/// The way onto the pod's clock, where the emulator has sent one.
+fn invitation(answer: &Value, mailbox: &Mailbox) -> miette::Result<Option<Invitation>> {
+    let tracer = answer["tracer"].as_u64().and_then(|id| id.try_into().ok());
+    let Some(tracer) = tracer else {
+        return Ok(None);
+    };
+    let door = mailbox
+        .take()
+        .into_diagnostic()
+        .wrap_err("the way onto the pod's clock has not come")?;
+    Ok(Some(Invitation::from_parts(door, tracer)))
 }

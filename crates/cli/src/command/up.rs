@@ -29,7 +29,7 @@ use tokio::{
 };
 
 use super::{clusters, external, world_options};
-use crate::{args::UpArgs, output};
+use crate::{args::UpArgs, descriptor, output};
 
 pub(super) type Shared = Arc<Mutex<World>>;
 
@@ -219,6 +219,8 @@ struct ExecRequest {
     service_account: String,
     cluster: Option<String>,
     process: i32,
+    /// A Unix socket at which the way onto the pod's clock is awaited.
+    door: PathBuf,
 }
 
 fn extension(world: &Shared) -> emu_gateway::Extension {
@@ -252,7 +254,7 @@ async fn exec(world: &Shared, body: &[u8]) -> Result<Value, String> {
                 .map_err(|_| "the process cannot be watched; is it on this machine?")
         })
         .map_err(str::to_owned)?;
-    let (pod, entrance) = world
+    let (pod, entrance, invitation) = world
         .lock()
         .await
         .visit(
@@ -277,7 +279,12 @@ async fn exec(world: &Shared, body: &[u8]) -> Result<Value, String> {
         let _ = ended.await;
         world.lock().await.leave(&name).await;
     });
-    Ok(json!({ "pod": pod, "entrance": entrance }))
+    let tracer = invitation.as_ref().map(|invitation| invitation.tracer_id());
+    if let Some(invitation) = &invitation {
+        descriptor::send(&request.door, invitation.door())
+            .map_err(|e| format!("the way onto the pod's clock cannot be handed on: {e}"))?;
+    }
+    Ok(json!({ "pod": pod, "entrance": entrance, "tracer": tracer }))
 }
 
 fn answer(status: StatusCode, body: &Value) -> Response<Bytes> {

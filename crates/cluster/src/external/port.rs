@@ -6,6 +6,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use emu_core::exchanges::{Arrival, Exchanges};
 use futures::future::BoxFuture;
 use tokio::{net::TcpStream, sync::watch};
 
@@ -34,7 +35,8 @@ impl Port {
     pub(super) fn open(host: IpAddr) -> io::Result<Self> {
         let slot = Arc::<Slot>::default();
         let serving = Arc::clone(&slot);
-        let serve = move |stream: TcpStream| {
+        let serve = move |arrival: Arrival| {
+            let stream = arrival.into_stream();
             let slot = Arc::clone(&serving);
             let take = slot
                 .take
@@ -50,7 +52,7 @@ impl Port {
                 }
             });
         };
-        let gate = Gate::new(socket_on(host)?, Arc::new(serve))?;
+        let gate = Gate::new(socket_on(host)?, &Exchanges::default(), Arc::new(serve))?;
         Ok(Self {
             gate,
             slot,

@@ -116,7 +116,7 @@ impl World {
                 faults: Arc::clone(&faults),
                 clock: clock.clone(),
             };
-            Box::pin(async move { route.carry(stream, &To(to)).await })
+            Box::pin(async move { route.carry(stream.into(), &To(to)).await })
         })
     }
 

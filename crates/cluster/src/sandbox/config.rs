@@ -4,9 +4,9 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc};
 
 use async_trait::async_trait;
 use emu_core::{
-    AssociationFeed, Clock, Ids, Journal, Span, Timestamp, journal::PodRef, settings::AgentSettings,
+    AssociationFeed, Clock, Ids, Journal, Span, Timestamp, exchanges::Served, journal::PodRef,
+    settings::AgentSettings,
 };
-use tokio::net::TcpStream;
 
 use super::Isolation;
 use crate::token::TokenIssuer;
@@ -93,7 +93,7 @@ pub struct Emulator {
 }
 
 /// Takes a connection that comes from a pod.
-pub type ServeConnection = Arc<dyn Fn(TcpStream, PodRef) + Send + Sync>;
+pub type ServeConnection = Arc<dyn Fn(Served, PodRef) + Send + Sync>;
 
 impl Emulator {
     /// An emulator that is reached by its address alone.

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
+pub use emu_vtime::Invitation;
 use serde::{Deserialize, Serialize};
 
 use super::Sandbox;
@@ -19,6 +20,16 @@ pub struct Entrance {
 }
 
 impl Sandbox {
+    /// Onto the pod's clock for a program from outside; nothing where programs keep real time.
+    ///
+    /// # Errors
+    /// When there is no such pod, or its programs cannot be put under virtual time.
+    pub async fn invitation(&self, pod: &PodName) -> Result<Option<Invitation>> {
+        let offset = self.world.pod(pod)?.node.spec.clock_offset;
+        let group = self.world.group(offset).await?;
+        Ok(group.map(|group| group.invitation()))
+    }
+
     /// The way into a pod.
     ///
     /// # Errors

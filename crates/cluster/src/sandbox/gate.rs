@@ -7,10 +7,10 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use tokio::{
-    net::{TcpListener, TcpStream},
-    task::AbortHandle,
-};
+use emu_core::exchanges::{Arrival, Exchanges, Listening};
+use tokio::{net::TcpListener, task::AbortHandle};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::space;
 
@@ -26,7 +26,7 @@ pub(crate) enum Door {
 }
 
 /// Takes accepted connections.
-pub(crate) type Serve = Arc<dyn Fn(TcpStream) + Send + Sync>;
+pub(crate) type Serve = Arc<dyn Fn(Arrival) + Send + Sync>;
 
 /// A bound socket. Dropping it closes it.
 pub(crate) struct Gate {
@@ -34,6 +34,8 @@ pub(crate) struct Gate {
     address: SocketAddr,
     serve: Serve,
     state: Mutex<State>,
+    exchanges: Exchanges,
+    _listening: Listening,
 }
 
 struct State {
@@ -43,9 +45,12 @@ struct State {
 
 impl Gate {
     /// A gate for a bound socket; it refuses until it is told otherwise.
-    pub(crate) fn new(socket: OwnedFd, serve: Serve) -> io::Result<Self> {
+    pub(crate) fn new(socket: OwnedFd, exchanges: &Exchanges, serve: Serve) -> io::Result<Self> {
         let address = std::net::TcpListener::from(socket.try_clone()?).local_addr()?;
+        let again = socket.try_clone()?;
         Ok(Self {
+            _listening: exchanges.listen(move || somebody_waits(&again)),
+            exchanges: exchanges.clone(),
             socket,
             address,
             serve,
@@ -83,7 +88,8 @@ impl Gate {
                 if state.accepting.is_none() {
                     space::start_listening(socket)?;
                     let listener = TcpListener::from_std(self.socket.try_clone()?.into())?;
-                    let task = tokio::spawn(accept(listener, Arc::clone(&self.serve)));
+                    let (exchanges, serve) = (self.exchanges.clone(), Arc::clone(&self.serve));
+                    let task = tokio::spawn(accept(listener, exchanges, serve));
                     state.accepting = Some(task.abort_handle());
                 }
             }
@@ -137,10 +143,18 @@ fn bind_to(address: SocketAddr) -> io::Result<OwnedFd> {
     Ok(fd)
 }
 
-async fn accept(listener: TcpListener, serve: Serve) {
+/// Whether a connection is there that nobody has accepted.
+fn somebody_waits(socket: &OwnedFd) -> bool {
+    let mut looked_at = [PollFd::new(socket.as_fd(), PollFlags::POLLIN)];
+    let found = poll(&mut looked_at, PollTimeout::ZERO).is_ok_and(|n| n > 0);
+    // One that was shut down, or never listened, is "ready" as well, but has hung up.
+    found && looked_at[0].revents() == Some(PollFlags::POLLIN)
+}
+
+async fn accept(listener: TcpListener, exchanges: Exchanges, serve: Serve) {
     loop {
-        match listener.accept().await {
-            Ok((stream, _)) => serve(stream),
+        match exchanges.accept(&listener).await {
+            Ok(arrival) => serve(arrival),
             // The gate was shut.
             Err(e) if e.raw_os_error() == Some(libc::EINVAL) => return,
             Err(e) if e.kind() == io::ErrorKind::ConnectionAborted => {}

@@ -36,6 +36,6 @@ pub use config::{
     AgentKind, AgentSpec, Emulator, Imds, NodeCredentials, NodeKeys, NodeSpec, SandboxConfig,
     ServeConnection,
 };
-pub use entrance::Entrance;
+pub use entrance::{Entrance, Invitation};
 pub use isolation::Isolation;
 pub use world::Sandbox;

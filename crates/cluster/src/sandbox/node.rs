@@ -208,9 +208,9 @@ impl Node {
             clock: needs.config.clock.clone(),
         });
         let address = needs.config.emulator.address;
-        Arc::new(move |stream| {
+        Arc::new(move |arrival| {
             let route = Arc::clone(&route);
-            tokio::spawn(async move { route.carry(stream, &Passed(address)).await });
+            tokio::spawn(async move { route.carry(arrival, &Passed(address)).await });
         })
     }
 
@@ -220,7 +220,7 @@ impl Node {
         socket: std::os::fd::OwnedFd,
         needs: &AgentNeeds,
     ) -> io::Result<Arc<Gate>> {
-        let gate = Gate::new(socket, self.upstream(needs))?;
+        let gate = Gate::new(socket, needs.config.clock.exchanges(), self.upstream(needs))?;
         let door: Door = needs.faults.door(&[self.upstream_place()]);
         gate.set(door)?;
         Ok(Arc::new(gate))

@@ -9,7 +9,7 @@ use std::{
     sync::Arc,
 };
 
-use emu_core::journal::PodRef;
+use emu_core::{exchanges::Arrival, journal::PodRef};
 use k8s_openapi::api::core::v1::{Container, Pod};
 use tokio::{net::TcpStream, task::AbortHandle};
 
@@ -148,6 +148,7 @@ impl PodRecord {
         sockets: Vec<(Use, OwnedFd)>,
         config: &SandboxConfig,
     ) -> io::Result<Self> {
+        let exchanges = config.clock.exchanges();
         for (used, socket) in sockets {
             match used {
                 Use::Agent(family) => {
@@ -157,21 +158,21 @@ impl PodRecord {
                             Some(std::net::TcpListener::from(socket.try_clone()?).local_addr()?)
                         }
                     };
-                    let gate = Gate::new(socket, self.to_agent(family, called, config))?;
+                    let gate = Gate::new(socket, exchanges, self.to_agent(family, called, config))?;
                     self.agent.push((family, gate));
                 }
                 Use::Emulator => {
-                    let gate = Gate::new(socket, self.to_emulator(&config.emulator))?;
+                    let gate = Gate::new(socket, exchanges, self.to_emulator(&config.emulator))?;
                     gate.set(Door::Open)?;
                     self.emulator = Some(gate);
                 }
                 Use::Metadata(view) => {
                     let view = Arc::new(view);
-                    let serve = move |stream| {
+                    let serve = move |arrival: Arrival| {
                         let view = Arc::clone(&view);
-                        tokio::spawn(async move { view.serve(Box::new(stream)).await });
+                        tokio::spawn(async move { view.serve(Box::new(arrival.serve())).await });
                     };
-                    let gate = Gate::new(socket, Arc::new(serve))?;
+                    let gate = Gate::new(socket, exchanges, Arc::new(serve))?;
                     gate.set(Door::Open)?;
                     self.metadata = Some(gate);
                 }
@@ -194,7 +195,7 @@ impl PodRecord {
         });
         let node = Arc::clone(&self.node);
         let pod = self.reference.clone();
-        Arc::new(move |stream| {
+        Arc::new(move |arrival| {
             let (route, node, pod) = (Arc::clone(&route), Arc::clone(&node), pod.clone());
             tokio::spawn(async move {
                 let target = node.agent_target(family, &pod).await;
@@ -203,8 +204,8 @@ impl PodRecord {
                     None => target,
                 });
                 match target {
-                    Some(target) => route.carry(stream, target.as_ref()).await,
-                    None => drop(relay::reset(&stream)),
+                    Some(target) => route.carry(arrival, target.as_ref()).await,
+                    None => drop(relay::reset(&arrival.stream)),
                 }
             });
         })
@@ -212,11 +213,11 @@ impl PodRecord {
 
     fn to_emulator(&self, emulator: &Emulator) -> super::gate::Serve {
         let (emulator, pod) = (emulator.clone(), self.reference.clone());
-        Arc::new(move |stream| match &emulator.serve {
-            Some(serve) => serve(stream, pod.clone()),
+        Arc::new(move |arrival| match &emulator.serve {
+            Some(serve) => serve(arrival.serve(), pod.clone()),
             None => {
                 let target = Passed(emulator.address);
-                tokio::spawn(async move { target.serve(Box::new(stream)).await });
+                tokio::spawn(async move { target.serve(Box::new(arrival.serve())).await });
             }
         })
     }

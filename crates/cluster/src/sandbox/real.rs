@@ -12,7 +12,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use emu_core::{Event, Journal, journal::PodRef};
+use emu_core::{Event, Journal, exchanges::Arrival, journal::PodRef};
 use tokio::{
     io::{AsyncBufReadExt, AsyncRead, BufReader},
     process::{Child, Command},
@@ -272,11 +272,11 @@ fn metadata_gate(node: &Node, socket: std::os::fd::OwnedFd) -> io::Result<Gate> 
         }),
         hops: 1,
     });
-    let serve = move |stream| {
+    let serve = move |arrival: Arrival| {
         let view = Arc::clone(&view);
-        tokio::spawn(async move { view.serve(Box::new(stream)).await });
+        tokio::spawn(async move { view.serve(Box::new(arrival.serve())).await });
     };
-    let gate = Gate::new(socket, Arc::new(serve))?;
+    let gate = Gate::new(socket, node.clock.exchanges(), Arc::new(serve))?;
     gate.set(Door::Open)?;
     Ok(gate)
 }

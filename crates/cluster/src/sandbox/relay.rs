@@ -3,7 +3,7 @@
 use std::{io, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use emu_core::Clock;
+use emu_core::{Clock, exchanges::Arrival};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
@@ -33,30 +33,32 @@ pub(crate) struct Route {
 
 impl Route {
     /// Carries one connection to `target`.
-    pub(crate) async fn carry(&self, mut stream: TcpStream, target: &dyn Target) {
+    pub(crate) async fn carry(&self, arrival: Arrival, target: &dyn Target) {
         let mut changes = self.faults.changes();
         changes.mark_unchanged();
-        let _ = stream.set_nodelay(true);
+        let _ = arrival.stream.set_nodelay(true);
         let outcome = match self.faults.strike(&self.places) {
-            Some(NetworkFaultKind::Refuse | NetworkFaultKind::Reset) => reset(&stream),
-            Some(NetworkFaultKind::Blackhole) => swallow(&mut stream).await,
+            Some(NetworkFaultKind::Refuse | NetworkFaultKind::Reset) => reset(&arrival.stream),
+            Some(NetworkFaultKind::Blackhole) => swallow(&mut arrival.into_stream()).await,
             Some(NetworkFaultKind::Answer {
                 status,
                 body,
                 content_type,
-            }) => answer(&mut stream, status, &content_type, &body).await,
+            }) => answer(&mut arrival.into_stream(), status, &content_type, &body).await,
             Some(NetworkFaultKind::Latency(wait)) => {
+                let stream = arrival.into_stream();
                 let mut timer = self.clock.timer();
                 timer.sleep(wait.get()).await;
+                let served = self.clock.exchanges().resume(stream).serve();
                 drop(timer);
-                target.serve(Box::new(stream)).await
+                target.serve(Box::new(served)).await
             }
-            Some(NetworkFaultKind::Truncate(bytes)) => cut(stream, target, Some(bytes)).await,
-            Some(NetworkFaultKind::LoseAnswer) => cut(stream, target, None).await,
+            Some(NetworkFaultKind::Truncate(bytes)) => cut(arrival, target, Some(bytes)).await,
+            Some(NetworkFaultKind::LoseAnswer) => cut(arrival, target, None).await,
             None => {
                 // A fault that comes later cuts what runs.
                 tokio::select! {
-                    outcome = target.serve(Box::new(stream)) => outcome,
+                    outcome = target.serve(Box::new(arrival.serve())) => outcome,
                     _ = changes.changed() => Ok(()),
                 }
             }
@@ -119,7 +121,8 @@ async fn answer(
 }
 
 /// Serves the connection, but lets only so many bytes of the answer through; without a number, none, once it is there.
-async fn cut(mut stream: TcpStream, target: &dyn Target, bytes: Option<u64>) -> io::Result<()> {
+async fn cut(mut arrival: Arrival, target: &dyn Target, bytes: Option<u64>) -> io::Result<()> {
+    let stream = &mut arrival.stream;
     let (near, far) = tokio::io::duplex(64 * 1024);
     let between = async {
         let (mut from_far, mut to_far) = tokio::io::split(near);
@@ -153,7 +156,7 @@ async fn cut(mut stream: TcpStream, target: &dyn Target, bytes: Option<u64>) -> 
     };
     match bytes {
         Some(_) => stream.shutdown().await?,
-        None => reset(&stream)?,
+        None => reset(stream)?,
     }
     outcome
 }

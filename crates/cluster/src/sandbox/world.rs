@@ -187,7 +187,10 @@ impl World {
         on.cloned().collect()
     }
 
-    async fn group(self: &Arc<Self>, offset: i64) -> Result<Option<Arc<emu_vtime::Group>>> {
+    pub(super) async fn group(
+        self: &Arc<Self>,
+        offset: i64,
+    ) -> Result<Option<Arc<emu_vtime::Group>>> {
         if self.virtual_time.is_none() {
             return Ok(None);
         }

@@ -1,10 +1,14 @@
 //! Unmodified programs on the emulator's clock.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use emu_cluster::{Cluster, Program, sandbox::NodeSpec};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::world::{TOKEN_FILE, config, name, pod, sh, start};
+use crate::world::{TOKEN_FILE, config, has, name, pod, sh, start};
 
 #[tokio::test]
 async fn programs_follow_the_clock() {
@@ -69,4 +73,53 @@ async fn programs_follow_the_clock() {
         (clock.now().as_second() - late - 7_200).abs() < 20,
         "{late}"
     );
+}
+
+#[tokio::test]
+async fn a_program_has_its_answer_before_the_clock_goes_on() {
+    if !has("curl") {
+        return;
+    }
+    let mut config = config().await;
+    config.virtual_time = true;
+    // As on a busy machine: the program is at rest long before the emulator has answered.
+    config.emulator.serve = Some(Arc::new(|mut served, _| {
+        tokio::spawn(async move {
+            let mut buffer = [0; 4096];
+            assert!(served.read(&mut buffer).await.unwrap() > 0);
+            tokio::time::sleep(Duration::from_millis(80)).await;
+            let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+            served.write_all(answer).await.unwrap();
+        });
+    }));
+    let clock = config.clock.clone();
+    let sandbox = start(config).await;
+    if !sandbox.capabilities().virtual_time {
+        eprintln!("skipped: {:?}", emu_vtime::supported());
+        return;
+    }
+    if !sandbox.isolation().is_true() {
+        eprintln!("skipped: programs reach the emulator themselves: pods are not set apart here");
+        return;
+    }
+    sandbox
+        .create_pod(pod("api-0", "api"), Some("node-1"))
+        .await
+        .unwrap();
+    let script = "echo begun; for turn in 1 2 3 4; do sleep 36000; \
+                  curl -sS -m 10 -o /dev/null -w '%{http_code} ' $AWS_ENDPOINT_URL 2>&1; done";
+    let mut running = sandbox
+        .start(&name("api-0"), Program::new(["sh", "-c", script]))
+        .await
+        .unwrap();
+    while running.so_far().stdout.is_empty() {
+        running.more().await;
+    }
+    clock
+        .advance(Duration::from_secs(4 * 36_000 + 60))
+        .await
+        .unwrap();
+    let ended = tokio::time::timeout(Duration::from_secs(10), running.wait());
+    let output = ended.await.expect("it slept past the jump").unwrap();
+    assert_eq!(output.stdout_text(), "begun\n200 200 200 200 ");
 }

@@ -2,6 +2,7 @@
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
+use emu_core::exchanges::Served;
 use hyper::{
     server::conn::{http1, http2},
     service::service_fn,
@@ -21,15 +22,15 @@ const LARGEST_HEAD: usize = 128 * 1024;
 
 /// Serves a connection until its end or until `stop`, when the answer under way is still finished.
 pub(super) async fn serve(
-    stream: TcpStream,
+    stream: Served,
     source: Source,
     front: Arc<Front>,
     stop: CancellationToken,
 ) {
     // Small answers are not to wait for more.
-    let _ = stream.set_nodelay(true);
+    let _ = stream.stream().set_nodelay(true);
     let http2 = tokio::select! {
-        found = tokio::time::timeout(FIRST_BYTE, speaks_http2(&stream)) => match found {
+        found = tokio::time::timeout(FIRST_BYTE, speaks_http2(stream.stream())) => match found {
             Ok(Ok(http2)) => http2,
             _ => return,
         },

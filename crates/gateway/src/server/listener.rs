@@ -104,7 +104,7 @@ impl Listener {
                             ..source.clone()
                         };
                         tasks.spawn(connection::serve(
-                            stream,
+                            stream.into(),
                             source,
                             Arc::clone(&front),
                             stop.clone(),

@@ -17,6 +17,7 @@ use std::{
 };
 
 use emu_cloud::Cloud;
+use emu_core::exchanges::Served;
 use tokio::runtime::Handle;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -110,12 +111,12 @@ impl Gateway {
     }
 
     /// Serves a connection that was accepted elsewhere, such as in a pod's own network. May be called from any thread.
-    pub fn serve(&self, stream: tokio::net::TcpStream, pod: Option<emu_core::journal::PodRef>) {
+    pub fn serve(&self, stream: Served, pod: Option<emu_core::journal::PodRef>) {
         let inner = &self.0;
         let source = crate::front::Source {
             pod,
             control: false,
-            peer: stream.peer_addr().ok().map(|peer| peer.ip()),
+            peer: stream.stream().peer_addr().ok().map(|peer| peer.ip()),
         };
         let task = connection::serve(stream, source, Arc::clone(&inner.front), inner.stop.clone());
         inner.tasks.spawn_on(task, &inner.runtime);

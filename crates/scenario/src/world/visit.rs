@@ -1,12 +1,15 @@
 //! Pods made for a program from outside, as `emu exec` asks for them.
 
-use emu_cluster::{Cluster as _, PodName, sandbox::Entrance};
+use emu_cluster::{
+    Cluster as _, PodName,
+    sandbox::{Entrance, Invitation},
+};
 
 use super::World;
 use crate::{file::Located, given, run::Trouble};
 
 impl World {
-    /// Creates a pod of a service account and gives the way into it.
+    /// Creates a pod of a service account and gives the way into it, and onto its clock where that may move.
     ///
     /// # Errors
     /// If there is no such cluster, it is no sandbox, or the pod is not admitted.
@@ -15,7 +18,7 @@ impl World {
         cluster: Option<&str>,
         namespace: &str,
         service_account: &str,
-    ) -> Result<(PodName, Entrance), Trouble> {
+    ) -> Result<(PodName, Entrance, Option<Invitation>), Trouble> {
         let cluster = cluster.map(Located::from);
         let place = self.cluster_place(cluster.as_ref())?;
         let suffix = self.cloud.ids().below(1 << 20);
@@ -36,7 +39,9 @@ impl World {
                 "programs of this machine enter pods of a sandbox only; use kubectl exec here",
             )
         })?;
-        Ok((name.clone(), sandbox.entrance(&name)?))
+        let entrance = sandbox.entrance(&name)?;
+        let invitation = sandbox.invitation(&name).await?;
+        Ok((name, entrance, invitation))
     }
 
     /// Deletes a pod that was made for a visit.

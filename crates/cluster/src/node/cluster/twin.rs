@@ -167,7 +167,7 @@ pub(super) fn upstream(world: &Arc<World>, socket: OwnedFd) -> Result<Gate> {
         tokio::spawn(async move { route.carry(stream, &To(address)).await });
     };
     let open = || {
-        let gate = Gate::new(socket, Arc::new(serve))?;
+        let gate = Gate::new(socket, world.config.clock.exchanges(), Arc::new(serve))?;
         gate.set(door)?;
         Ok::<_, io::Error>(gate)
     };
@@ -198,7 +198,7 @@ fn open(
         let ways = Arc::clone(&ways);
         tokio::spawn(async move {
             match ways.to(host, pod.as_ref()) {
-                Ok(way) => route.carry(stream, &To(way)).await,
+                Ok(way) => route.carry(stream.into(), &To(way)).await,
                 Err(error) => tracing::warn!(%error, "no way to the agent"),
             }
         });

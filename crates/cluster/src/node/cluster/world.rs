@@ -99,7 +99,7 @@ impl World {
         let pass = pass_on(self.config.emulator.address);
         let take: doors::Take = match self.config.emulator.serve.clone() {
             Some(serve) => Arc::new(move |stream, pod| match pod {
-                Some(pod) => serve(stream, pod),
+                Some(pod) => serve(stream.into(), pod),
                 None => pass(stream, None),
             }),
             None => pass,

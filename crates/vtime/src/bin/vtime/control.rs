@@ -93,9 +93,9 @@ fn carry_out(group: &Group, line: &str) -> Result<String, String> {
             .map(moved)
             .map_err(|e| e.to_string()),
         "settle" => match group.settle(duration).map_err(|e| e.to_string())? {
-            Settled::Yes { threads, micros } => {
-                Ok(format!("settled ({threads} threads, {micros} us)"))
-            }
+            Settled::Yes {
+                threads, micros, ..
+            } => Ok(format!("settled ({threads} threads, {micros} us)")),
             Settled::No { running } => Err(format!("not settled: {running} runs")),
         },
         "offset" => Ok(offset()),
