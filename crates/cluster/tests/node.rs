@@ -62,6 +62,9 @@ fn main() -> ExitCode {
         if first == "role" {
             return roles::main(rest);
         }
+        if first == "agent" {
+            return roles::twin(rest);
+        }
         if first == "up" {
             let root = rest.first().and_then(|r| r.to_str());
             return match lifecycle::up(root) {

@@ -16,6 +16,7 @@ use crate::{
         AgentInstall,
         admission::registrations,
         agent::AgentInit,
+        agent_events,
         agent_set::{AgentSet, AgentTrouble},
         agent_words::{behaviour, server_words},
         apply::{MANAGED_BY, dynamic, list},
@@ -62,7 +63,7 @@ impl External {
                 })?;
                 arguments.extend(["--profile".into(), config.agent.profile.clone()]);
                 env.push((
-                    "EMU_AGENT_EVENTS".into(),
+                    agent_events::WHERE.into(),
                     self.ports.events.address().to_string(),
                 ));
                 let command = vec![EMU_PROGRAM.into(), "agent".into()];
@@ -103,7 +104,8 @@ impl External {
             command,
             arguments,
             env,
-            node_variable: twin.then(|| "EMU_AGENT_NODE".into()),
+            folders: Vec::new(),
+            node_variable: twin.then(|| agent_events::NODE.into()),
             init,
             token: config.agent.profile.starts_with("0.2"),
             stopped: Vec::new(),

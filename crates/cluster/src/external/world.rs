@@ -8,13 +8,10 @@ use std::{
 };
 
 use async_trait::async_trait;
-use emu_core::{Clock, Event, journal::Entry};
+use emu_core::{Clock, Event};
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
-use tokio::{
-    io::{AsyncBufReadExt as _, BufReader},
-    net::TcpStream,
-};
+use tokio::net::TcpStream;
 
 use super::{
     config::ExternalClusterConfig, inside::Inside, install, nodes::Nodes, place::External,
@@ -27,6 +24,7 @@ use crate::{
     kubernetes::{
         AgentInstall, Workloads,
         admission::{Admission, AdmissionConfig, Way},
+        agent_events,
         agent_set::AgentSet,
         inhabitants::Inhabitants,
         issued,
@@ -45,9 +43,6 @@ use crate::{
 
 /// How long a node's keys are good for: an agent that outlives a world must not keep that world's.
 const SHORT: Duration = Duration::from_secs(1);
-
-/// How long what a twin tells may be on its way, in real time.
-const TOLD: Duration = Duration::from_secs(1);
 
 /// A world's cluster, shared by what serves it.
 pub(super) struct World {
@@ -163,55 +158,7 @@ impl World {
         Arc::new(move |stream: TcpStream| {
             let (nodes, journal) = (nodes.clone(), journal.clone());
             Box::pin(async move {
-                let mut lines = BufReader::new(stream).lines();
-                while let Ok(Some(line)) = lines.next_line().await {
-                    match serde_json::from_str(&line) {
-                        Ok(Event::AgentRequest {
-                            node,
-                            pod,
-                            request,
-                            host,
-                            authorization,
-                            user_agent,
-                            status,
-                            error,
-                            cached,
-                            access_key_id,
-                            upstream_request_id,
-                            millis,
-                        }) => {
-                            journal.record(Event::AgentRequest {
-                                node: nodes.name_of(&node),
-                                pod,
-                                request,
-                                host,
-                                authorization,
-                                user_agent,
-                                status,
-                                error,
-                                cached,
-                                access_key_id,
-                                upstream_request_id,
-                                millis,
-                            });
-                        }
-                        Ok(Event::Log {
-                            component,
-                            node,
-                            level,
-                            line,
-                        }) => {
-                            journal.record(Event::Log {
-                                component,
-                                node: node.map(|node| nodes.name_of(&node)),
-                                level,
-                                line,
-                            });
-                        }
-                        // Nothing else is a twin's to tell.
-                        _ => {}
-                    }
-                }
+                agent_events::record(stream, &journal, |node| nodes.name_of(node)).await;
             })
         })
     }
@@ -395,64 +342,24 @@ impl World {
         };
         let address = target(request, 80).map_err(failed)?;
         let to_agent = request.target.is_none();
-        let before = self.config.journal.last();
+        let journal = &self.config.journal;
+        let before = journal.last();
         let fetching = self.inside.fetch(pod, request, address);
         let answer = match tokio::time::timeout(request.timeout, fetching).await {
             Ok(answer) => answer?.map_err(failed)?,
             Err(_) => return Err(failed(io::ErrorKind::TimedOut.into())),
         };
         match to_agent {
-            true if self.has_real_agent() => self.record_request(pod, request, &answer),
-            true => self.until_told(before).await,
+            true if self.has_real_agent() => {
+                let real = pod.spec.as_ref().and_then(|spec| spec.node_name.clone());
+                let node = self.nodes.name_of(&real.unwrap_or_default());
+                let pod = self.workloads.reference(pod);
+                journal.record(request.agent_request(node, pod, &answer));
+            }
+            true => agent_events::until_told(journal, before).await,
             false => {}
         }
         Ok(answer)
-    }
-
-    /// The twin tells of a request as it answers it, on another way: waits until that is here too.
-    async fn until_told(&self, before: u64) {
-        let journal = &self.config.journal;
-        let mut written = journal.subscribe();
-        let told = async {
-            loop {
-                written.mark_unchanged();
-                let new = journal.since(before);
-                let is_request = |entry: &Entry| matches!(entry.event, Event::AgentRequest { .. });
-                if new.iter().any(|entry| is_request(entry)) || written.changed().await.is_err() {
-                    return;
-                }
-            }
-        };
-        // One that was restarted meanwhile tells nothing.
-        let _ = tokio::time::timeout(TOLD, told).await;
-    }
-
-    /// Amazon's agent does not tell who asked what; of our own requests we know.
-    fn record_request(&self, pod: &Pod, request: &FetchRequest, answer: &FetchResponse) {
-        let real = pod.spec.as_ref().and_then(|spec| spec.node_name.clone());
-        let header = |name: &str| {
-            request
-                .headers
-                .iter()
-                .find(|(known, _)| known.eq_ignore_ascii_case(name))
-                .map(|(_, value)| value.clone())
-        };
-        let body: serde_json::Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-        let error = answer.status != 200;
-        self.config.journal.record(Event::AgentRequest {
-            node: self.nodes.name_of(&real.unwrap_or_default()),
-            pod: Some(self.workloads.reference(pod)),
-            request: format!("{} {}", request.method, request.path),
-            host: header("host").unwrap_or_else(|| "169.254.170.23".into()),
-            authorization: header("authorization").is_some(),
-            user_agent: header("user-agent"),
-            status: answer.status,
-            error: error.then(|| answer.text().trim_end().to_owned()),
-            cached: false,
-            access_key_id: body["AccessKeyId"].as_str().map(str::to_owned),
-            upstream_request_id: None,
-            millis: 0,
-        });
     }
 }
 

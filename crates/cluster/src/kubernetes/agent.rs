@@ -1,14 +1,15 @@
 //! The agent as a DaemonSet, as Amazon's chart makes it.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use k8s_openapi::{
     api::{
         apps::v1::{DaemonSet, DaemonSetSpec, DaemonSetUpdateStrategy},
         core::v1::{
             Affinity, Capabilities, Container, ContainerPort, EnvVar, EnvVarSource, HTTPGetAction,
-            NodeAffinity, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm,
-            ObjectFieldSelector, PodSpec, PodTemplateSpec, Probe, SecurityContext, Toleration,
+            HostPathVolumeSource, NodeAffinity, NodeSelector, NodeSelectorRequirement,
+            NodeSelectorTerm, ObjectFieldSelector, PodSpec, PodTemplateSpec, Probe,
+            SecurityContext, Toleration, Volume, VolumeMount,
         },
     },
     apimachinery::pkg::{apis::meta::v1::LabelSelector, util::intstr::IntOrString},
@@ -35,6 +36,8 @@ pub struct AgentInstall {
     pub arguments: Vec<String>,
     /// Variables: region, credentials of the node role.
     pub env: Vec<(String, String)>,
+    /// Files and folders of the node that it sees, each at its own place: those a program of this machine needs.
+    pub folders: Vec<PathBuf>,
     /// The variable that tells the agent its node's name, if it wants one.
     pub node_variable: Option<String>,
     /// What runs before it; none when the node has the agent's link already.
@@ -114,8 +117,10 @@ impl AgentInstall {
                 ..Toleration::default()
             }]),
             init_containers: self.init.as_ref().map(|init| vec![init.container()]),
+            volumes: (!self.folders.is_empty()).then(|| self.volumes()),
             containers: vec![Container {
                 name: NAME.into(),
+                volume_mounts: (!self.folders.is_empty()).then(|| self.mounts()),
                 args: Some(self.arguments.clone()),
                 ports: Some(vec![
                     port("proxy", 80),
@@ -145,6 +150,28 @@ impl AgentInstall {
             env: Some(self.variables()),
             ..Container::default()
         }
+    }
+
+    fn volumes(&self) -> Vec<Volume> {
+        let volume = |(number, folder): (usize, &PathBuf)| Volume {
+            name: format!("local-{number}"),
+            host_path: Some(HostPathVolumeSource {
+                path: folder.to_string_lossy().into_owned(),
+                type_: None,
+            }),
+            ..Volume::default()
+        };
+        self.folders.iter().enumerate().map(volume).collect()
+    }
+
+    fn mounts(&self) -> Vec<VolumeMount> {
+        let mount = |(number, folder): (usize, &PathBuf)| VolumeMount {
+            name: format!("local-{number}"),
+            mount_path: folder.to_string_lossy().into_owned(),
+            read_only: Some(true),
+            ..VolumeMount::default()
+        };
+        self.folders.iter().enumerate().map(mount).collect()
     }
 
     fn variables(&self) -> Vec<EnvVar> {

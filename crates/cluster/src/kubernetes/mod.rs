@@ -2,6 +2,7 @@
 
 pub(crate) mod admission;
 pub mod agent;
+pub(crate) mod agent_events;
 pub(crate) mod agent_set;
 pub(crate) mod agent_words;
 pub mod apply;
@@ -22,4 +23,4 @@ pub use webhook::Registration;
 pub use workloads::{
     EndMarked, MARK, PROBE_IMAGE, Workloads, WorkloadsConfig, issued, program_folders,
 };
-pub(crate) use workloads::{failed, other};
+pub(crate) use workloads::{failed, library_folders, other};

@@ -8,6 +8,22 @@ use std::{
     time::Duration,
 };
 
+use clap::{FromArgMatches as _, Subcommand as _};
+use emu_agent::AgentCommand;
+
+/// The twin, where `emu agent` would be it.
+pub(crate) fn twin(words: &[OsString]) -> ExitCode {
+    let command = AgentCommand::augment_subcommands(clap::Command::new("agent"));
+    let words = std::iter::once(OsString::from("agent")).chain(words.iter().cloned());
+    let Ok(command) = AgentCommand::from_arg_matches(&command.get_matches_from(words)) else {
+        return ExitCode::FAILURE;
+    };
+    match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime.block_on(emu_agent::run(command)),
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
 pub(crate) fn main(words: &[OsString]) -> ExitCode {
     let words: Vec<String> = words
         .iter()

@@ -7,6 +7,12 @@ const SYSTEM: [&str; 10] = [
     "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/usr", "/opt", "/etc", "/nix", "/gnu",
 ];
 
+/// The system's folders that are here: what a program of this machine needs besides itself.
+pub(crate) fn library_folders() -> Vec<PathBuf> {
+    let folders = SYSTEM.iter().map(PathBuf::from);
+    folders.filter(|folder| folder.is_dir()).collect()
+}
+
 /// The system's folders; those of `PATH`, each with the folder above it (a Python environment has its libraries there);
 /// this program's; the working directory; `more`. None that holds `private`, where run directories are.
 pub fn program_folders(private: &Path, more: &[PathBuf]) -> Vec<PathBuf> {

@@ -11,6 +11,7 @@ use std::{
 };
 
 use emu_core::{Journal, ServiceAccountRef, Timestamp, journal::PodRef};
+pub(crate) use folders::library_folders;
 pub use folders::program_folders;
 use k8s_openapi::api::core::v1::{Namespace, Node, Pod, ServiceAccount};
 use kube::{

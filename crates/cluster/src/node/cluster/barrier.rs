@@ -1,7 +1,12 @@
-//! Faults that strike every connection of a pod to the agent: the node's own packet filter does them, so that a refused
-//! connection is refused and a swallowed one never answers.
+//! Faults between pods and the agent, by the node's own packet filter: a refused connection is refused, a swallowed one never
+//! answers, and where only some are struck they all take a detour.
 
-use std::{collections::HashMap, io, net::IpAddr, process::Command};
+use std::{
+    collections::HashMap,
+    io,
+    net::{IpAddr, SocketAddr},
+    process::Command,
+};
 
 use crate::{
     fault::{FaultPlace, NetworkFault, NetworkFaultKind},
@@ -10,32 +15,51 @@ use crate::{
 
 /// The rules that stand.
 #[derive(Default)]
-pub(super) struct Barrier(HashMap<FaultPlace, Vec<String>>);
+pub(super) struct Barrier(HashMap<FaultPlace, Rule>);
+
+/// One rule: its table, and its words from the chain on.
+struct Rule {
+    table: &'static str,
+    words: Vec<String>,
+}
 
 impl Barrier {
-    /// Puts a rule for a fault that the packet filter can do, or takes the place's rule away. `source` is the pod's
-    /// address; none for every pod.
+    /// Puts a rule for a fault, or takes the place's rule away. `source` is the pod's address; none for every pod.
     pub(super) fn set(
         &mut self,
         inside: &Inside,
         place: &FaultPlace,
         fault: Option<&NetworkFault>,
         source: Option<IpAddr>,
+        detour: SocketAddr,
     ) -> io::Result<()> {
         if let Some(rule) = self.0.remove(place) {
             iptables(inside, "-D", &rule)?;
         }
-        let Some(target) = fault.and_then(target) else {
+        let Some(fault) = fault else {
             return Ok(());
         };
-        let mut rule: Vec<String> = vec!["INPUT".into()];
+        let (table, chain, target): (_, _, Vec<String>) = match target(fault) {
+            Some(target) => (
+                "filter",
+                "INPUT",
+                target.iter().map(ToString::to_string).collect(),
+            ),
+            None => {
+                let to = ["-j", "DNAT", "--to-destination"].map(String::from);
+                let to = to.into_iter().chain([detour.to_string()]);
+                ("nat", "PREROUTING", to.collect())
+            }
+        };
+        let mut words: Vec<String> = vec![chain.into()];
         match source {
-            Some(source) => rule.extend(["-s".into(), source.to_string()]),
-            None => rule.extend(["-i".into(), "cni0".into()]),
+            Some(source) => words.extend(["-s".into(), source.to_string()]),
+            None => words.extend(["-i".into(), "cni0".into()]),
         }
         let agent = AGENT_IPV4.to_string();
-        rule.extend(["-d", &agent, "-p", "tcp", "--dport", "80"].map(String::from));
-        rule.extend(target.iter().map(|w| (*w).to_owned()));
+        words.extend(["-d", &agent, "-p", "tcp", "--dport", "80"].map(String::from));
+        words.extend(target);
+        let rule = Rule { table, words };
         // Before everything else, connections under way included.
         iptables(inside, "-I", &rule)?;
         self.0.insert(place.clone(), rule);
@@ -43,8 +67,13 @@ impl Barrier {
     }
 }
 
+/// Whether some connections are struck and others not, or what is done to them takes more than a packet filter.
+pub(super) fn takes_detour(fault: &NetworkFault) -> bool {
+    target(fault).is_none()
+}
+
 /// What the packet filter does for a fault, when it can do it.
-pub(super) fn target(fault: &NetworkFault) -> Option<&'static [&'static str]> {
+fn target(fault: &NetworkFault) -> Option<&'static [&'static str]> {
     match fault.what {
         _ if !fault.is_total() => None,
         NetworkFaultKind::Refuse => Some(&["-j", "REJECT", "--reject-with", "tcp-reset"]),
@@ -53,11 +82,11 @@ pub(super) fn target(fault: &NetworkFault) -> Option<&'static [&'static str]> {
     }
 }
 
-fn iptables(inside: &Inside, what: &str, rule: &[String]) -> io::Result<()> {
+fn iptables(inside: &Inside, what: &str, rule: &Rule) -> io::Result<()> {
     let mut command = Command::new("iptables");
     command
-        .args(["-w", what])
-        .args(rule)
+        .args(["-w", "-t", rule.table, what])
+        .args(&rule.words)
         .env("PATH", PATH)
         .stderr(std::process::Stdio::piped());
     let output = inside.spawn(command)?.wait_with_output()?;

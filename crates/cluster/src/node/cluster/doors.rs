@@ -37,12 +37,6 @@ impl Door {
         });
         Ok(Self(task))
     }
-
-    /// Closes it; when this returns, connections are refused.
-    pub(super) async fn close(mut self) {
-        self.0.abort();
-        let _ = (&mut self.0).await;
-    }
 }
 
 impl Drop for Door {

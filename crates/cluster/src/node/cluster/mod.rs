@@ -1,18 +1,18 @@
-//! A cluster of one real node: pods, tokens, admission and the network are Kubernetes's own; the emulator, the webhook and
-//! the twin run in this process and are found inside the node.
+//! A cluster of one real node: pods, tokens, admission and the network are Kubernetes's own, the agent is a DaemonSet; the
+//! emulator and the webhook run in this process and are found inside the node.
 
+mod agent;
 mod barrier;
 mod clock;
 mod config;
+mod detour;
 mod doors;
 mod kubelet;
 mod metadata;
 mod processes;
 mod programs;
-mod real;
 mod rotation;
 mod tokens;
-mod twin;
 mod world;
 
 use std::{
@@ -27,7 +27,7 @@ use emu_core::{Event, ServiceAccountRef};
 use k8s_openapi::api::core::v1::{Pod, ServiceAccount};
 
 pub use self::config::ClusterConfig;
-use self::{barrier::Barrier, clock::NodeClock, doors::Door, real::Real, twin::OnNode};
+use self::{agent::Agent, barrier::Barrier, clock::NodeClock, doors::Door};
 use super::{Node, launch::Virtual};
 use crate::{
     cluster::{
@@ -37,10 +37,11 @@ use crate::{
     fault::{FaultPlace, NetworkFault, WebhookFault, WebhookFaultKind},
     fetch::{FetchRequest, FetchResponse},
     kubernetes::{
-        Workloads, WorkloadsConfig, admission::Admission, inhabitants::Inhabitants, program_folders,
+        Workloads, WorkloadsConfig, admission::Admission, agent_events, inhabitants::Inhabitants,
+        program_folders,
     },
     program::{Program, Running},
-    sandbox::{AgentKind, faults::Faults, gate::Gate},
+    sandbox::{AgentKind, faults::Faults},
     token::{IssuedToken, TokenFault},
 };
 
@@ -58,6 +59,8 @@ struct World {
     inhabitants: Arc<Inhabitants>,
     faults: Arc<Faults>,
     barrier: Mutex<Barrier>,
+    /// Where connections of pods to the agent are disturbed one by one, once that was needed.
+    detour: Mutex<Option<Door>>,
     agent: Mutex<Option<Agent>>,
     state: Mutex<AgentState>,
     /// One start or stop of the agent at a time.
@@ -69,21 +72,6 @@ struct World {
     watch: Mutex<Option<tokio::task::AbortHandle>>,
     virtual_time: Option<NodeClock>,
     tokens: Mutex<rotation::Known>,
-}
-
-/// The agent that runs.
-enum Agent {
-    Twin(OnNode),
-    Real(Real),
-}
-
-impl Agent {
-    fn upstream(&self) -> &Gate {
-        match self {
-            Self::Twin(twin) => &twin.upstream,
-            Self::Real(real) => &real.upstream,
-        }
-    }
 }
 
 impl Drop for World {
@@ -145,6 +133,7 @@ impl NodeCluster {
             inhabitants: Inhabitants::new(&config.name),
             faults: Arc::new(Faults::new(config.journal.clone(), config.ids.clone())),
             barrier: Mutex::default(),
+            detour: Mutex::default(),
             agent: Mutex::default(),
             state: Mutex::new(match config.agent_kind {
                 AgentKind::Absent => AgentState::Absent,
@@ -346,6 +335,8 @@ impl Cluster for NodeCluster {
     async fn fetch(&self, name: &PodName, request: FetchRequest) -> Result<FetchResponse> {
         let pod = self.pod(name).await?;
         let began = Instant::now();
+        let journal = &self.world.config.journal;
+        let before = journal.last();
         let fetching = self.world.fetch(&pod, &request);
         let answer = tokio::time::timeout(request.timeout, fetching)
             .await
@@ -358,12 +349,15 @@ impl Cluster for NodeCluster {
                 target: request.target.clone().unwrap_or_else(|| "the agent".into()),
                 source,
             })?;
-        // Amazon's agent does not tell who asked what; of our own requests we know.
-        if request.target.is_none() && matches!(self.world.config.agent_kind, AgentKind::Real(_)) {
-            let node = self.world.node.config().name.clone();
-            let pod = self.world.workloads.reference(&pod);
-            let event = request.agent_request(node, pod, &answer);
-            self.world.config.journal.record(event);
+        match self.world.config.agent_kind {
+            _ if request.target.is_some() => {}
+            AgentKind::Twin => agent_events::until_told(journal, before).await,
+            // Amazon's agent does not tell who asked what; of our own requests we know.
+            _ => {
+                let node = self.world.node.config().name.clone();
+                let pod = self.world.workloads.reference(&pod);
+                journal.record(request.agent_request(node, pod, &answer));
+            }
         }
         Ok(answer)
     }
@@ -376,16 +370,6 @@ impl Cluster for NodeCluster {
                 None
             }
         };
-        if let Some(fault) = &fault
-            && matches!(self.world.config.agent_kind, AgentKind::Real(_))
-            && !matches!(place, FaultPlace::AgentToEksAuth(_))
-            && barrier::target(fault).is_none()
-        {
-            return Err(self.unsupported(
-                "disturb only some connections to the real agent",
-                "pods reach it directly, and a packet filter refuses or drops them all",
-            ));
-        }
         tokio::task::block_in_place(|| self.world.set_fault(place, fault, pod.as_ref()))
             .map_err(ClusterError::system("put a fault on the network"))
     }
@@ -425,6 +409,7 @@ impl Cluster for NodeCluster {
         *lock(&self.world.state) = AgentState::Stopped;
         drop(lock(&self.world.webhook).take());
         lock(&self.world.open).clear();
+        drop(lock(&self.world.detour).take());
         if let Some(watch) = lock(&self.world.watch).take() {
             watch.abort();
         }

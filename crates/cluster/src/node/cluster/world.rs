@@ -6,21 +6,18 @@ use std::{
     sync::Arc,
 };
 
-use emu_core::{
-    Event,
-    journal::{MutationReason, PodRef},
-};
+use emu_core::{Event, journal::MutationReason};
 use emu_webhook::SKIP_LABEL;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use tokio::io::AsyncWriteExt;
 
 use super::{
-    Agent, World,
+    World,
+    agent::Agent,
+    barrier, detour,
     doors::{self, Door, pass_on},
     lock, node_id, processes,
-    real::Real,
-    twin::OnNode,
 };
 use crate::{
     cluster::{AgentState, ClusterError, Result},
@@ -29,7 +26,6 @@ use crate::{
     kubernetes::admission::{Admission, AdmissionConfig, Identity},
     node::{Inward, netns::Inside},
     sandbox::{
-        AgentKind,
         fetch::{head, target},
         http1,
     },
@@ -46,9 +42,6 @@ impl World {
     /// A pod is gone. The watch tells it as well, but later.
     pub(super) fn gone(&self, pod: &Pod) {
         if let Some(pod) = self.inhabitants.forget(pod) {
-            if let Some(Agent::Twin(twin)) = &*lock(&self.agent) {
-                twin.forget(&pod);
-            }
             self.config.journal.record(Event::PodDeleted { pod });
         }
     }
@@ -77,19 +70,11 @@ impl World {
         });
     }
 
-    pub(super) fn follow_pods(self: &Arc<Self>) {
-        let world = Arc::downgrade(self);
-        let gone = move |pod: &PodRef| {
-            if let Some(world) = world.upgrade()
-                && let Some(Agent::Twin(twin)) = &*lock(&world.agent)
-            {
-                twin.forget(pod);
-            }
-        };
+    pub(super) fn follow_pods(&self) {
         let following = Arc::clone(&self.inhabitants).follow(
             self.node.client(),
             self.config.journal.clone(),
-            Box::new(gone),
+            Box::new(|_| {}),
         );
         *lock(&self.watch) = Some(tokio::spawn(following).abort_handle());
     }
@@ -147,12 +132,7 @@ impl World {
         if lock(&self.agent).is_some() {
             return Ok(());
         }
-        let agent = match &self.config.agent_kind {
-            AgentKind::Twin => Agent::Twin(OnNode::start(self)?),
-            AgentKind::Real(binary) => Agent::Real(Real::start(self, binary).await?),
-            AgentKind::Absent => return Err(self.agent_failed("the node has none")),
-            AgentKind::Image(_) => return Err(self.agent_failed("the node pulls no images")),
-        };
+        let agent = Agent::start(self).await?;
         *lock(&self.agent) = Some(agent);
         *lock(&self.state) = AgentState::Running;
         Ok(())
@@ -163,27 +143,13 @@ impl World {
         let agent = lock(&self.agent).take();
         if let Some(agent) = agent {
             *lock(&self.state) = AgentState::Stopped;
-            match agent {
-                Agent::Twin(twin) => twin.stop().await,
-                Agent::Real(real) => real.stop(self).await?,
-            }
+            agent.stop(self).await?;
             self.config.journal.record(Event::AgentStopped {
                 node: self.node.config().name.clone(),
                 reason: "stopped".into(),
             });
         }
         Ok(())
-    }
-
-    pub(super) fn agent_ended(&self, state: AgentState) {
-        drop(lock(&self.agent).take());
-        if let AgentState::Crashed(reason) = &state {
-            self.config.journal.record(Event::AgentStopped {
-                node: self.node.config().name.clone(),
-                reason: reason.clone(),
-            });
-        }
-        *lock(&self.state) = state;
     }
 
     pub(super) fn agent_failed(&self, message: &str) -> ClusterError {
@@ -252,13 +218,20 @@ impl World {
                 .and_then(|pod| pod.status.as_ref())
                 .and_then(|status| status.pod_ip.as_deref())
                 .and_then(|ip| ip.parse().ok());
-            lock(&self.barrier).set(self.node.inside(), &place, fault.as_ref(), source)?;
+            if fault.as_ref().is_some_and(barrier::takes_detour) {
+                let mut open = lock(&self.detour);
+                if open.is_none() {
+                    *open = Some(detour::open(self)?);
+                }
+            }
+            let way = detour::address(self);
+            lock(&self.barrier).set(self.node.inside(), &place, fault.as_ref(), source, way)?;
         }
         self.faults.set(place, fault);
         if let Some(agent) = &*lock(&self.agent) {
             let name = self.node.config().name.clone();
             agent
-                .upstream()
+                .upstream
                 .set(self.faults.door(&[FaultPlace::AgentToEksAuth(name)]))?;
         }
         Ok(())
