@@ -53,7 +53,8 @@ pub struct Clock {
 
 struct Inner {
     origin: Instant,
-    origin_wall: i128,
+    /// What the wall clock showed then; none for the machine's own wall clock at any time.
+    origin_wall: Option<i128>,
     /// Nanoseconds by which every clock has been moved forward.
     advanced: AtomicI64,
     /// Nanoseconds by which the wall clock alone has been stepped.
@@ -101,12 +102,21 @@ impl std::fmt::Debug for Clock {
 }
 
 impl Clock {
-    /// A clock that shows real time until it is moved.
+    /// A clock that shows real time until it is moved. It does not see that the machine's wall clock is set.
     pub fn new() -> Self {
+        Self::starting(Some(Timestamp::now().as_nanosecond()))
+    }
+
+    /// The machine's clock, for a program of its own: when the wall clock is set, so is this one.
+    pub fn of_machine() -> Self {
+        Self::starting(None)
+    }
+
+    fn starting(origin_wall: Option<i128>) -> Self {
         Self {
             inner: Arc::new(Inner {
                 origin: Instant::now(),
-                origin_wall: Timestamp::now().as_nanosecond(),
+                origin_wall,
                 advanced: AtomicI64::new(0),
                 stepped: AtomicI64::new(0),
                 moved: watch::Sender::new(0),
@@ -134,10 +144,12 @@ impl Clock {
 
     /// The wall clock.
     pub fn now(&self) -> Timestamp {
-        let nanos = self.inner.origin_wall
-            + self.monotonic().as_nanos() as i128
-            + i128::from(self.inner.stepped.load(SeqCst))
-            + i128::from(self.skew_nanos);
+        let unmoved = match self.inner.origin_wall {
+            Some(origin) => origin + self.monotonic().as_nanos() as i128,
+            None => Timestamp::now().as_nanosecond() + i128::from(self.inner.advanced.load(SeqCst)),
+        };
+        let nanos =
+            unmoved + i128::from(self.inner.stepped.load(SeqCst)) + i128::from(self.skew_nanos);
         Timestamp::from_nanosecond(nanos).unwrap_or(Timestamp::MAX)
     }
 

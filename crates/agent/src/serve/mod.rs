@@ -49,7 +49,10 @@ pub async fn run(command: AgentCommand) -> ExitCode {
 }
 
 fn level(text: &str) -> Result<Level, ExitCode> {
-    let time = Clock::new().now().strftime("%Y/%m/%d %H:%M:%S").to_string();
+    let time = Clock::of_machine()
+        .now()
+        .strftime("%Y/%m/%d %H:%M:%S")
+        .to_string();
     match text.parse::<Level>() {
         Ok(level) => {
             eprintln!(
@@ -71,7 +74,7 @@ fn log(level: Level) -> Log {
         level,
         stdout: true,
         journal: None,
-        clock: Clock::new(),
+        clock: Clock::of_machine(),
         node: String::new(),
     }
 }
