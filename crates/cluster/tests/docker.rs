@@ -192,6 +192,40 @@ async fn kind_makes_a_cluster_and_removes_it_with_its_network() {
 }
 
 #[tokio::test]
+async fn emus_own_image_goes_in_while_kind_makes_the_cluster() {
+    let stage = Stage::new();
+    let step =
+        |name: &str| format!("echo ' \u{2022} {name} \u{1f39b}\u{fe0f}  ...' >&2; echo 'Creating");
+    let making = |name: &str| KIND.replacen("echo 'Creating", &step(name), 1);
+    stage.program("kind", &making("Starting control-plane"));
+    let program = Some(PathBuf::from("/bin/true"));
+    let docker = stage.docker();
+    let open = async |spec: &Spec| docker.open_with(spec, program.clone(), &mut |_| {}).await;
+
+    let cluster = open(&kind()).await.unwrap();
+    let loaded = cluster.loaded().unwrap().to_owned();
+    assert!(loaded.starts_with("emu.local/emu:"), "{loaded}");
+    let asked = stage.asked();
+    let loads = |line: &&String| {
+        line.starts_with("kind load image-archive ") && line.ends_with("/emu.tar --name emu")
+    };
+    assert_eq!(asked.iter().filter(loads).count(), 1, "{asked:?}");
+    cluster.close(&mut |_| {}).await.unwrap();
+
+    // A kind that says something else, and one that cannot load: it goes in later.
+    stage.program("kind", &making("Something new"));
+    assert_eq!(open(&kind()).await.unwrap().loaded(), None);
+    let cannot = making("Starting control-plane").replace(
+        "\"load image-archive\"*) ;;",
+        "\"load image-archive\"*) exit 1 ;;",
+    );
+    stage.program("kind", &cannot);
+    stage.asked();
+    assert_eq!(open(&kind()).await.unwrap().loaded(), None);
+    assert!(stage.asked().iter().any(|line| loads(&line)));
+}
+
+#[tokio::test]
 async fn kinds_configuration_gives_the_issuer_in_both_forms_of_kubeadm() {
     let stage = Stage::new();
     let spec = Spec {

@@ -26,8 +26,9 @@ pub(super) async fn open(
         ..Spec::new(provider, name(args.cluster.context.as_deref()))
     };
     let here = Docker::here();
+    let program = std::env::current_exe().ok();
     let opening = async {
-        let cluster = here.open(&spec, &mut tell).await?;
+        let cluster = here.open_with(&spec, program, &mut tell).await?;
         let client = cluster.client(&mut tell).await?;
         Ok((cluster, client))
     };
@@ -39,6 +40,7 @@ pub(super) async fn open(
     let mut config = ExternalConfig::new(provider.kind(), &spec.name, client, host.reached);
     config.listen = Some(host.listen);
     config.images = Some(cluster.loader());
+    config.loaded = cluster.loaded().map(str::to_owned);
     config.access = Some(Access {
         kubeconfig: vec![cluster.kubeconfig()],
         context: cluster.context(),

@@ -26,7 +26,11 @@ impl Opened {
     }
 
     /// Removes what was installed, and the cluster if it was made for this.
-    pub(crate) async fn close(self) -> miette::Result<()> {
+    pub(crate) async fn close(mut self) -> miette::Result<()> {
+        if let Some(cluster) = self.docker.take_if(|cluster| cluster.goes()) {
+            self.external.abandon();
+            return docker::close(cluster).await;
+        }
         let removed = self
             .external
             .close()

@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// How long an archive may take into all nodes.
-const LOAD: Duration = Duration::from_secs(300);
+pub(super) const LOAD: Duration = Duration::from_secs(300);
 /// How long a cluster may take to be removed.
 const REMOVE: Duration = Duration::from_secs(120);
 /// How long the API server may take to answer once the provider says that it is there.
@@ -38,6 +38,8 @@ pub struct InDocker {
     made: bool,
     nodes: usize,
     host: HostAddress,
+    /// The image that went in while it came up.
+    loaded: Option<String>,
     closed: bool,
 }
 
@@ -60,12 +62,14 @@ impl InDocker {
                 reached: nowhere,
                 listen: nowhere,
             },
+            loaded: None,
             closed: false,
         }
     }
 
-    pub(super) fn reached_at(mut self, host: HostAddress) -> Self {
+    pub(super) fn reached_at(mut self, host: HostAddress, loaded: Option<String>) -> Self {
         self.host = host;
+        self.loaded = loaded;
         self
     }
 
@@ -82,6 +86,11 @@ impl InDocker {
     /// Whether it was made just now; otherwise it is one of an earlier run.
     pub fn made(&self) -> bool {
         self.made
+    }
+
+    /// The reference of the image that [`Docker::open_with`](super::Docker::open_with) brought into its nodes, if it did.
+    pub fn loaded(&self) -> Option<&str> {
+        self.loaded.as_deref()
     }
 
     /// An administrator's kubeconfig, for this machine alone.
@@ -150,7 +159,8 @@ impl InDocker {
         }
     }
 
-    fn goes(&self) -> bool {
+    /// Whether [`close`](Self::close) removes it.
+    pub fn goes(&self) -> bool {
         // One that is not complete yet is of no use to anybody.
         let complete = self.place.read().is_some_and(|r| r.container.is_some());
         self.made && !(self.spec.keep && complete)

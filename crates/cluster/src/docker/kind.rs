@@ -71,6 +71,11 @@ pub(super) fn step(line: &str) -> Option<&str> {
     Some(step.trim_matches(|c: char| !c.is_ascii_alphanumeric() && c != ')'))
 }
 
+/// Whether a line of [`create`]'s standard error says that all nodes run, and their containerd with them.
+pub(super) fn nodes_run(line: &str) -> bool {
+    step(line).is_some_and(|step| step.starts_with("Starting control-plane"))
+}
+
 /// Asks a node to open a connection.
 pub(super) fn dial(node: &str, address: std::net::SocketAddr) -> Vec<String> {
     let script = format!("exec 3<>/dev/tcp/{}/{}", address.ip(), address.port());

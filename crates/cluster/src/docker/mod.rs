@@ -7,6 +7,7 @@
 mod address;
 mod cluster;
 mod command;
+mod early;
 mod engine;
 mod error;
 mod k3d;

@@ -11,6 +11,7 @@ use super::{
     Engine, Error, InDocker, Phase, Programs, Progress, Provider, Spec, address,
     cluster::Removal,
     command::Commands,
+    early,
     engine::Container,
     k3d, kind,
     record::{Asked, Owner, Place, Record},
@@ -61,6 +62,19 @@ impl Docker {
     /// # Errors
     /// When Docker or the program is not there, the name is taken by a cluster that is not ours, or something does not come up.
     pub async fn open(&self, spec: &Spec, tell: Tell<'_>) -> Result<InDocker, Error> {
+        self.open_with(spec, None, tell).await
+    }
+
+    /// The same; one that kind makes gets emu's own image with this program while it comes up, which takes no time then.
+    ///
+    /// # Errors
+    /// The same. That the image does not go in is none: see [`InDocker::loaded`].
+    pub async fn open_with(
+        &self,
+        spec: &Spec,
+        program: Option<PathBuf>,
+        tell: Tell<'_>,
+    ) -> Result<InDocker, Error> {
         let provider = spec.provider;
         fits(spec)?;
         let watch = Watch::begin(Phase::Engine, provider, tell);
@@ -79,6 +93,7 @@ impl Docker {
             Standing::Whole(record, container) => Some((record, container)),
         };
         let made = found.is_none();
+        let mut loaded = None;
         let node = control_plane(provider, &spec.name);
         let cluster;
         let container = match found {
@@ -98,7 +113,7 @@ impl Docker {
             None => {
                 // From here on it is removed, whatever happens.
                 cluster = self.begin(spec, &place).await?;
-                self.create(spec, &place, tell).await?;
+                loaded = self.create(spec, &place, program, tell).await?;
                 self.container(&node).await?
             }
         };
@@ -113,7 +128,7 @@ impl Docker {
                 ..record
             })?;
         }
-        Ok(cluster.reached_at(host))
+        Ok(cluster.reached_at(host, loaded))
     }
 
     /// Removes a cluster of ours. Says whether there was one.
@@ -248,7 +263,14 @@ impl Docker {
         Ok(InDocker::new(&self.commands, spec, place, true, spec.nodes))
     }
 
-    async fn create(&self, spec: &Spec, place: &Place, tell: Tell<'_>) -> Result<(), Error> {
+    /// Makes it. What it gives is [`InDocker::loaded`].
+    async fn create(
+        &self,
+        spec: &Spec,
+        place: &Place,
+        program: Option<PathBuf>,
+        tell: Tell<'_>,
+    ) -> Result<Option<String>, Error> {
         let watch = Watch::begin(Phase::Create, spec.provider, tell);
         let create = match spec.provider {
             Provider::Kind => kind::create(spec, &place.config(), &place.kubeconfig()),
@@ -263,12 +285,11 @@ impl Docker {
                 tell(Progress::Said(spec.provider, said.to_owned()));
             }
         };
-        self.commands
-            .run(&strs(&create), spec.limit, &mut line)
-            .await?
-            .ok()?;
+        let (answer, loaded) =
+            early::create(&self.commands, spec, &create, program, &mut line).await?;
+        answer.ok()?;
         watch.done(tell);
-        Ok(())
+        Ok(loaded)
     }
 
     /// Starts the stopped containers of a cluster of ours.

@@ -57,6 +57,8 @@ pub struct ExternalConfig {
     pub images: Option<Arc<dyn ImageLoader>>,
     /// The reference of emu's own image, for clusters that pull it.
     pub image: Option<String>,
+    /// The reference of one of emu's own images that is in every node already.
+    pub loaded: Option<String>,
     /// How it is reached again after a crash of this process; without it nothing is remembered.
     pub access: Option<Access>,
     /// The program that is put into emu's own image; this one if absent.
@@ -81,6 +83,7 @@ impl ExternalConfig {
             listen: None,
             images: None,
             image: None,
+            loaded: None,
             access: None,
             program: None,
             tell: Arc::new(|_| {}),

@@ -52,7 +52,8 @@ impl External {
         };
         let reading = program.clone();
         let reference = blocking(move || image::emu_reference(&reading)).await?;
-        if !nodes.have_image(&reference) {
+        let there = self.config.loaded.as_ref() == Some(&reference);
+        if !there && !nodes.have_image(&reference) {
             let named = reference.clone();
             self.load(move |path| image::emu(&named, &program)?.write_archive(&path))
                 .await?;

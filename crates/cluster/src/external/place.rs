@@ -206,6 +206,15 @@ impl External {
         self.config.images.as_ref()
     }
 
+    /// Lets go of a cluster that goes itself, with all that was installed on it.
+    pub fn abandon(&self) {
+        self.ports.close();
+        *lock(&self.agent) = None;
+        if let Some(record) = lock(&self.record).take() {
+            record.forget();
+        }
+    }
+
     /// Removes everything of ours from it, and waits until it is gone.
     ///
     /// # Errors
