@@ -31,6 +31,8 @@ struct Explained {
     step: Option<String>,
     /// `real` or `twin`: only where the node has that agent.
     agent: Option<String>,
+    /// What the node shows, as a regular expression for all of it; anything if absent.
+    node: Option<String>,
     /// Why it is so.
     reason: String,
 }
@@ -153,11 +155,12 @@ fn compare(
     agent: &str,
 ) -> Result<Comparison> {
     let whole = |pattern: &str| Regex::new(&format!("^(?:{pattern})$"));
-    let rules: Vec<(Regex, Regex, &Explained)> = rules
+    let rules: Vec<(Regex, Regex, Regex, &Explained)> = rules
         .iter()
         .map(|rule| {
             let step = rule.step.as_deref().unwrap_or("(?s).*");
-            Ok((whole(&rule.key)?, whole(step)?, rule))
+            let node = rule.node.as_deref().unwrap_or("(?s).*");
+            Ok((whole(&rule.key)?, whole(step)?, whole(node)?, rule))
         })
         .collect::<Result<_>>()?;
     let normal = Normal::new()?;
@@ -217,9 +220,10 @@ fn compare(
                     comparison.alike += 1;
                     continue;
                 }
-                let rule = rules.iter().find(|(pattern, step, rule)| {
+                let rule = rules.iter().find(|(pattern, step, value, rule)| {
                     pattern.is_match(key)
                         && step.is_match(&title)
+                        && value.is_match(shown(r))
                         && rule.scenario.as_ref().is_none_or(|one| one == name)
                         && rule.agent.as_deref().is_none_or(|one| one == agent)
                 });
