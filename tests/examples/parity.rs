@@ -25,7 +25,7 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 struct Explained {
     /// The observation's key, as a regular expression for all of it.
     key: String,
-    /// The scenario; any if absent.
+    /// The scenario, as a regular expression for all of its name; any if absent.
     scenario: Option<String>,
     /// The step's title, as a regular expression for all of it; any if absent.
     step: Option<String>,
@@ -155,12 +155,18 @@ fn compare(
     agent: &str,
 ) -> Result<Comparison> {
     let whole = |pattern: &str| Regex::new(&format!("^(?:{pattern})$"));
-    let rules: Vec<(Regex, Regex, Regex, &Explained)> = rules
+    let rules: Vec<([Regex; 4], &Explained)> = rules
         .iter()
         .map(|rule| {
-            let step = rule.step.as_deref().unwrap_or("(?s).*");
-            let node = rule.node.as_deref().unwrap_or("(?s).*");
-            Ok((whole(&rule.key)?, whole(step)?, whole(node)?, rule))
+            let or_any = |pattern: &Option<String>| whole(pattern.as_deref().unwrap_or("(?s).*"));
+            let scenario = or_any(&rule.scenario)?;
+            let patterns = [
+                scenario,
+                or_any(&rule.step)?,
+                whole(&rule.key)?,
+                or_any(&rule.node)?,
+            ];
+            Ok((patterns, rule))
         })
         .collect::<Result<_>>()?;
     let normal = Normal::new()?;
@@ -220,15 +226,13 @@ fn compare(
                     comparison.alike += 1;
                     continue;
                 }
-                let rule = rules.iter().find(|(pattern, step, value, rule)| {
-                    pattern.is_match(key)
-                        && step.is_match(&title)
-                        && value.is_match(shown(r))
-                        && rule.scenario.as_ref().is_none_or(|one| one == name)
+                let rule = rules.iter().find(|(patterns, rule)| {
+                    let found = [name.as_str(), &title, key, shown(r)];
+                    patterns.iter().zip(found).all(|(p, text)| p.is_match(text))
                         && rule.agent.as_deref().is_none_or(|one| one == agent)
                 });
                 match rule {
-                    Some((.., rule)) => {
+                    Some((_, rule)) => {
                         *comparison.explained.entry(rule.reason.clone()).or_default() += 1;
                     }
                     None => comparison.unexplained.push(format!(
