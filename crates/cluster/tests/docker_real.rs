@@ -147,3 +147,66 @@ async fn an_image_that_is_not_there_is_one_clear_error() {
     assert!(error.help().unwrap().contains("--cluster-image"), "{error}");
     assert_eq!(inventory(), before);
 }
+
+/// Refuses what nodes open towards this machine, as firewalld does, until it is dropped.
+struct Firewall;
+
+const RULE: [&str; 10] = [
+    "INPUT",
+    "!",
+    "--in-interface",
+    "lo",
+    "--match",
+    "conntrack",
+    "--ctstate",
+    "NEW",
+    "--jump",
+    "REJECT",
+];
+
+impl Firewall {
+    fn build() -> Self {
+        let status = Command::new("iptables").arg("--insert").args(RULE).status();
+        assert!(status.expect("iptables").success());
+        Self
+    }
+}
+
+impl Drop for Firewall {
+    fn drop(&mut self) {
+        let _ = Command::new("iptables").arg("--delete").args(RULE).status();
+    }
+}
+
+#[tokio::test]
+async fn behind_a_firewall_is_one_clear_error() {
+    let Some((image, config)) = suite() else {
+        return;
+    };
+    if std::env::var_os("EMU_KIND_FIREWALL").is_none() {
+        eprintln!(
+            "skipped: only in a network of its own, where tests/kind/run sets EMU_KIND_FIREWALL"
+        );
+        return;
+    }
+    let before = inventory();
+    let folder = tempfile::tempdir().unwrap();
+    let spec = Spec {
+        image: Some(image),
+        config,
+        ..Spec::new(Provider::Kind, "emu-walled")
+    };
+    let wall = Firewall::build();
+    let error = Docker::with(Programs::on_path(), folder.path())
+        .open(&spec, &mut |_| {})
+        .await
+        .map(drop)
+        .unwrap_err();
+    drop(wall);
+    assert!(
+        matches!(&error, Error::NoRoute { node, .. } if node == "emu-walled-control-plane"),
+        "{error}"
+    );
+    assert!(error.help().unwrap().contains("firewall"), "{error}");
+    assert_eq!(inventory(), before);
+}

@@ -1,4 +1,5 @@
-//! The OCI image layout in a tar: what `ctr images import`, `docker load` and `kind load image-archive` read.
+//! The OCI image layout in a tar: what `ctr images import`, `docker load` and `kind load image-archive` read. Engines before Docker 25 know
+//! only Docker's own list of its images, which is therefore in it too, as in what `docker save` writes today.
 
 use std::{
     fs::File,
@@ -37,6 +38,7 @@ pub fn write_archive(path: &Path, images: &[Image]) -> Result<(), Error> {
         path,
     };
     let mut index = Vec::new();
+    let mut list = Vec::new();
     let mut layers: Vec<(&Image, Value)> = Vec::new();
     for image in images {
         let known = layers
@@ -50,10 +52,13 @@ pub fn write_archive(path: &Path, images: &[Image]) -> Result<(), Error> {
                 layer
             }
         };
-        index.push(archive.image(image, layer)?);
+        let (descriptor, entry) = archive.image(image, &layer)?;
+        index.push(descriptor);
+        list.push(entry);
     }
     let index = json!({"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": index});
     archive.bytes("index.json", index.to_string().as_bytes())?;
+    archive.bytes("manifest.json", Value::from(list).to_string().as_bytes())?;
     archive.bytes("oci-layout", br#"{"imageLayoutVersion":"1.0.0"}"#)?;
     archive
         .tar
@@ -115,7 +120,8 @@ impl Archive<'_> {
         Ok(json!({"mediaType": LAYER, "digest": format!("sha256:{digest}"), "size": size}))
     }
 
-    fn image(&mut self, image: &Image, layer: Value) -> Result<Value, Error> {
+    /// An image's descriptor, and its entry in Docker's list.
+    fn image(&mut self, image: &Image, layer: &Value) -> Result<(Value, Value), Error> {
         let epoch = "1970-01-01T00:00:00Z";
         let mut run = json!({"Env": image.env, "WorkingDir": "/"});
         if !image.entrypoint.is_empty() {
@@ -133,6 +139,8 @@ impl Archive<'_> {
             "history": [{"created": epoch, "created_by": "emu"}],
         });
         let config = self.blob(CONFIG, config.to_string().as_bytes())?;
+        let entry =
+            json!({"Config": place(&config), "RepoTags": [image.name], "Layers": [place(layer)]});
         let manifest =
             json!({"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": [layer]});
         let mut descriptor = self.blob(MANIFEST, manifest.to_string().as_bytes())?;
@@ -142,8 +150,14 @@ impl Archive<'_> {
             "org.opencontainers.image.ref.name": tag,
         });
         descriptor["platform"] = json!({"architecture": architecture(), "os": "linux"});
-        Ok(descriptor)
+        Ok((descriptor, entry))
     }
+}
+
+/// Where in the archive the bytes of a descriptor are.
+fn place(descriptor: &Value) -> String {
+    let digest = descriptor["digest"].as_str().unwrap_or_default();
+    format!("blobs/{}", digest.replacen(':', "/", 1))
 }
 
 #[cfg(test)]
@@ -203,6 +217,11 @@ mod tests {
             index["manifests"][1]["annotations"]["org.opencontainers.image.ref.name"],
             "2"
         );
+        let list: Value = serde_json::from_slice(&files["manifest.json"]).unwrap();
+        assert_eq!(list[1]["RepoTags"], json!(["local/b:2"]));
+        for name in [&list[1]["Config"], &list[0]["Layers"][0]] {
+            assert!(files.contains_key(name.as_str().unwrap()), "{name}");
+        }
     }
 
     #[test]
