@@ -65,9 +65,14 @@ fn main() -> ExitCode {
         if first == "agent" {
             return roles::twin(rest);
         }
-        if first == "up" {
-            let root = rest.first().and_then(|r| r.to_str());
-            return match lifecycle::up(root) {
+        let root = rest.first().and_then(|r| r.to_str());
+        let started = match (first.to_str(), root) {
+            (Some("up"), root) => Some(lifecycle::up(root)),
+            (Some("whole"), Some(root)) => Some(whole::up(root.as_ref())),
+            _ => None,
+        };
+        if let Some(outcome) = started {
+            return match outcome {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(error) => {
                     eprintln!("{error}");

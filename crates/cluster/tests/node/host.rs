@@ -1,6 +1,11 @@
 //! The state of the host that a node must leave as it was.
 
-use std::{collections::BTreeMap, fs, path::Path, process::Command};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+    process::Command,
+};
 
 /// Everything that is compared: name to value.
 pub(crate) type State = BTreeMap<String, String>;
@@ -49,7 +54,8 @@ pub(crate) fn state(run_root: &Path) -> State {
         state.insert(name.into(), text.unwrap_or_default());
     }
     let mut cgroups = Vec::new();
-    find(Path::new("/sys/fs/cgroup"), "emu-", &mut cgroups);
+    find(Path::new("/sys/fs/cgroup"), "emu-node-", &mut cgroups);
+    cgroups.retain(|cgroup| !is_of_somebody_else(cgroup));
     state.insert("cgroups".into(), cgroups.join("\n"));
     for folder in [
         "/run",
@@ -95,6 +101,34 @@ pub(crate) fn processes(run_root: &Path) -> Vec<String> {
         .collect();
     found.sort();
     found
+}
+
+/// Agents that this program is, on whatever node: their command lines name no folder.
+pub(crate) fn agents() -> BTreeSet<i32> {
+    let Ok(program) = std::env::current_exe() else {
+        return BTreeSet::new();
+    };
+    let start = format!("{}\0agent\0", program.display());
+    fs::read_dir("/proc")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|e| e.file_name().to_str()?.parse().ok())
+        .filter(|pid| {
+            fs::read(format!("/proc/{pid}/cmdline"))
+                .is_ok_and(|line| line.starts_with(start.as_bytes()))
+        })
+        .collect()
+}
+
+/// Whether a node's cgroup belongs to another process that lives: `emu-node-PID-NUMBER`.
+fn is_of_somebody_else(cgroup: &str) -> bool {
+    let owner = cgroup
+        .rsplit_once("/emu-node-")
+        .and_then(|(_, rest)| rest.split('-').next()?.parse::<u32>().ok());
+    owner.is_some_and(|owner| {
+        owner != std::process::id() && Path::new("/proc").join(owner.to_string()).exists()
+    })
 }
 
 fn find(at: &Path, prefix: &str, found: &mut Vec<String>) {

@@ -139,8 +139,13 @@ impl Drop for Owner {
 
 /// Starts another process that owns a node, and waits for a line of its output.
 fn owner(root: &Path, until: &str) -> Result<Owner, Box<dyn std::error::Error>> {
+    owner_of("up", root, until)
+}
+
+/// The same of what one of this program's words starts.
+fn owner_of(word: &str, root: &Path, until: &str) -> Result<Owner, Box<dyn std::error::Error>> {
     let mut child = Command::new(std::env::current_exe()?)
-        .arg("up")
+        .arg(word)
         .arg(root)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -202,7 +207,8 @@ fn pids_of(root: &Path, name: &str) -> Vec<i32> {
         .collect()
 }
 
-/// Kills the owner, after one of the node's own processes, at random moments: `EMU_TEST_KILLS` times.
+/// Kills the owner of a whole cluster, after one of the node's own processes in turn, at random moments from its start to a
+/// pod with credentials: `EMU_TEST_KILLS` times.
 pub(crate) fn killed_at_random() -> Outcome {
     let times = std::env::var("EMU_TEST_KILLS").ok();
     let times: u32 = times.and_then(|t| t.parse().ok()).unwrap_or(2);
@@ -211,29 +217,55 @@ pub(crate) fn killed_at_random() -> Outcome {
     let before = host::state(root.path());
     // Any spread of moments will do.
     let mut random = u64::from(std::process::id());
-    for _ in 0..times {
+    let mut struck = std::collections::BTreeMap::<_, u32>::new();
+    let victims = [
+        "agent",
+        "kubelet",
+        "etcd",
+        "containerd",
+        "kube-apiserver",
+        "none",
+    ];
+    for victim in victims.into_iter().cycle().take(times as usize) {
         random = random
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1_442_695_040_888_963_407);
-        let (millis, victim) = ((random >> 33) % 6000, (random >> 50) as usize % 5);
-        let victim = ["none", "kubelet", "etcd", "containerd", "kube-apiserver"][victim];
-        let owner = owner(root.path(), "starting")?;
+        let millis = (random >> 33) % 9000;
+        let agents = host::agents();
+        // The agent comes last, on a busy machine late: it is struck from the first credentials on.
+        let (until, millis) = match victim {
+            "agent" => ("credentials", millis / 10),
+            _ => ("starting", millis),
+        };
+        let owner = owner_of("whole", root.path(), until)?;
         std::thread::sleep(Duration::from_millis(millis));
-        for pid in pids_of(root.path(), victim) {
-            let _ = nix::sys::signal::kill(
-                nix::unistd::Pid::from_raw(pid),
-                nix::sys::signal::Signal::SIGKILL,
-            );
+        let pids: Vec<i32> = match victim {
+            "agent" => host::agents().difference(&agents).copied().collect(),
+            _ => pids_of(root.path(), victim),
+        };
+        if victim == "agent" && pids.is_empty() {
+            return Err("there are credentials, and no agent to kill".into());
+        }
+        for pid in pids {
+            let pid = nix::unistd::Pid::from_raw(pid);
+            if nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).is_ok() {
+                *struck.entry(victim).or_default() += 1;
+            }
         }
         drop(owner);
+        let left = || !host::processes(root.path()).is_empty() || host::agents() != agents;
         let end = Instant::now() + Duration::from_secs(20);
-        while !host::processes(root.path()).is_empty() && Instant::now() < end {
+        while left() && Instant::now() < end {
             std::thread::sleep(Duration::from_millis(20));
         }
+        let is_it = |e| format!("{victim} and the owner killed after {millis} ms: {e}");
+        if left() {
+            return Err(is_it("processes are left".into()).into());
+        }
         sweep(root.path())?;
-        unchanged(&before, root.path())
-            .map_err(|e| format!("{victim} and the owner killed after {millis} ms: {e}"))?;
+        unchanged(&before, root.path()).map_err(|e| is_it(e.to_string()))?;
     }
+    println!("killed       {times} owners, before them {struck:?}");
     // The next start works.
     block_on(async {
         start(root.path()).await?.stop().await?;

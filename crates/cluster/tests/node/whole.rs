@@ -149,6 +149,21 @@ async fn credentials(
     cluster.fetch(pod, request).await
 }
 
+/// A whole cluster with a pod that has credentials, until standard input ends: `cargo test --test node -- whole ROOT`.
+pub(crate) fn up(root: &std::path::Path) -> Outcome {
+    block_on(async {
+        println!("starting");
+        let (cluster, ..) = start(root, true, None).await?;
+        let name = PodName::new("shop", "app");
+        cluster.create_pod(pod("app", "api")?, None).await?;
+        let answer = credentials(&cluster, &name, 10).await?;
+        println!("credentials  {}", answer.status);
+        tokio::io::copy(&mut tokio::io::stdin(), &mut tokio::io::sink()).await?;
+        cluster.teardown().await?;
+        Ok(())
+    })?
+}
+
 pub(crate) fn the_chain_holds() -> Outcome {
     block_on(async {
         let root = tempfile::tempdir()?;
