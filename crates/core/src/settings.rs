@@ -183,6 +183,8 @@ pub struct AgentSettings {
     pub max_cache_size: usize,
     /// How many background renewals a second.
     pub max_service_qps: i64,
+    /// How often it asks EKS Auth for one set of credentials at most: `AWS_MAX_ATTEMPTS` in its environment.
+    pub max_attempts: u32,
 }
 
 impl Default for AgentSettings {
@@ -192,6 +194,7 @@ impl Default for AgentSettings {
             max_credential_retention_before_renewal: Span::seconds(3 * 3_600),
             max_cache_size: 2_000,
             max_service_qps: 3,
+            max_attempts: 3,
         }
     }
 }

@@ -144,6 +144,7 @@ async fn serve(args: ServeArgs, level: Level) -> ExitCode {
         // A negative size is no limit.
         max_cache_size: usize::try_from(args.max_cache_size).unwrap_or(2_000),
         max_service_qps: args.max_service_qps,
+        max_attempts,
     };
     if args.profile == crate::Profile::V0_2 {
         match keys::InCluster::from_environment() {

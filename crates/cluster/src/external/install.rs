@@ -18,7 +18,7 @@ use crate::{
         agent::AgentInit,
         agent_events,
         agent_set::{AgentSet, AgentTrouble},
-        agent_words::{behaviour, server_words},
+        agent_words::{behaviour, environment, server_words},
         apply::{MANAGED_BY, dynamic, list},
         other,
     },
@@ -53,6 +53,7 @@ impl External {
                 at(&self.ports.metadata),
             ),
         ];
+        env.extend(environment(&config.agent));
         let mut init = image.map(|image| self.prepare(image));
         let (reference, policy, command, twin) = match &config.agent_kind {
             AgentKind::Absent => return Ok(None),

@@ -47,3 +47,10 @@ pub(crate) fn behaviour(settings: &AgentSettings) -> Vec<String> {
     }
     words
 }
+
+/// The same, as far as it is said in its environment.
+pub(crate) fn environment(settings: &AgentSettings) -> Option<(String, String)> {
+    let attempts = settings.max_attempts;
+    let unusual = attempts != AgentSettings::default().max_attempts;
+    unusual.then(|| ("AWS_MAX_ATTEMPTS".into(), attempts.to_string()))
+}

@@ -144,7 +144,7 @@ fn bind_to(address: SocketAddr) -> io::Result<OwnedFd> {
 }
 
 /// Whether a connection is there that nobody has accepted.
-fn somebody_waits(socket: &OwnedFd) -> bool {
+pub(crate) fn somebody_waits(socket: &OwnedFd) -> bool {
     let mut looked_at = [PollFd::new(socket.as_fd(), PollFlags::POLLIN)];
     let found = poll(&mut looked_at, PollTimeout::ZERO).is_ok_and(|n| n > 0);
     // One that was shut down, or never listened, is "ready" as well, but has hung up.

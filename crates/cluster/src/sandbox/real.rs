@@ -31,6 +31,7 @@ use super::{
     space::{self, Entry, Shown, Space, SpacePlan},
     watch::Watched,
 };
+use crate::kubernetes::agent_words::{behaviour, environment};
 
 /// How long the agent may take to listen, in real time.
 const START: Duration = Duration::from_secs(10);
@@ -50,12 +51,16 @@ pub(super) async fn start(
     };
     let mut entry = Entry::new(place.space.clone(), Path::new("/"))?;
     entry.own_group = true;
+    let settings = node.spec.agent.settings.as_ref();
+    let settings = settings.unwrap_or(&needs.config.agent);
     let mut command = Command::new(binary);
     command
         .args(&place.args)
+        .args(behaviour(settings))
         .args(&node.spec.agent.args)
         .env_clear()
         .envs(&place.env)
+        .envs(environment(settings))
         .envs(&node.spec.agent.env)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

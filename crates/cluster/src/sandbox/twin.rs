@@ -50,6 +50,7 @@ pub(super) async fn start(node: &Node, needs: &AgentNeeds) -> io::Result<Result<
         .settings
         .clone()
         .unwrap_or_else(|| config.agent.clone());
+    twin.sdk.max_attempts = twin.settings.max_attempts;
     twin.clock = node.clock.clone();
     twin.journal = Some(config.journal.clone());
     twin.node = node.spec.name.clone();

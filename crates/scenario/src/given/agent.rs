@@ -22,6 +22,8 @@ pub struct Agent {
     pub renewal: Option<Span>,
     /// How many credentials are cached; 0: none.
     pub cache_size: Option<usize>,
+    /// How often it asks EKS Auth for one set of credentials at most; 3 if absent.
+    pub max_attempts: Option<u32>,
 }
 
 /// An agent, or the word `absent`.

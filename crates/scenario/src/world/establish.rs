@@ -346,6 +346,9 @@ impl given::Agent {
         if let Some(size) = self.cache_size {
             settings.max_cache_size = size;
         }
+        if let Some(attempts) = self.max_attempts {
+            settings.max_attempts = attempts;
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use emu_core::Event;
+use emu_core::{Event, exchanges::Arrival};
 use tokio::net::TcpStream;
 
 use super::{World, doors::Door};
@@ -21,7 +21,7 @@ use crate::{
     kubernetes::{
         AgentInstall, agent_events,
         agent_set::AgentSet,
-        agent_words::{behaviour, server_words},
+        agent_words::{behaviour, environment, server_words},
         library_folders,
     },
     node::{PAUSE_IMAGE, address::AGENT_IPV6},
@@ -143,13 +143,15 @@ fn listen_for_events(world: &Arc<World>) -> io::Result<(Door, SocketAddr)> {
     let listener = world.node.listen(SocketAddr::from(([127, 0, 0, 1], 0)))?;
     let address = listener.local_addr()?;
     let (journal, node) = (world.config.journal.clone(), world.config.node.name.clone());
-    let take = move |stream, _| {
+    let take = move |arrival: Arrival, _| {
         let (journal, node) = (journal.clone(), node.clone());
         tokio::spawn(async move {
-            agent_events::record(stream, &journal, |_| node.clone()).await;
+            agent_events::record(arrival.into_stream(), &journal, |_| node.clone()).await;
         });
     };
-    let door = Door::open(listener, Arc::clone(&world.inhabitants), Arc::new(take))?;
+    let exchanges = world.config.clock.exchanges();
+    let inhabitants = Arc::clone(&world.inhabitants);
+    let door = Door::open(listener, exchanges, inhabitants, Arc::new(take))?;
     Ok((door, address))
 }
 
@@ -162,17 +164,19 @@ fn install(world: &World, upstream: SocketAddr) -> AgentInstall {
         .run(|| std::net::UdpSocket::bind((AGENT_IPV6, 0)).map(drop));
     let mut arguments = server_words(&config.name, ipv6.is_ok());
     arguments.extend(behaviour(&config.agent));
+    let mut env = vec![
+        ("AWS_REGION".into(), config.region.clone()),
+        (
+            "AWS_ENDPOINT_URL_EKS_AUTH".into(),
+            format!("http://{upstream}"),
+        ),
+    ];
+    env.extend(environment(&config.agent));
     AgentInstall {
         image: IMAGE.into(),
         command: Vec::new(),
         arguments,
-        env: vec![
-            ("AWS_REGION".into(), config.region.clone()),
-            (
-                "AWS_ENDPOINT_URL_EKS_AUTH".into(),
-                format!("http://{upstream}"),
-            ),
-        ],
+        env,
         // The node has the link already; where it is of another kind, the agent's own `initialize` adopts it as well.
         init: None,
         folders: Vec::new(),

@@ -24,7 +24,7 @@ const SHORTEST_FOR_PROGRAMS: Duration = Duration::from_secs(30 * 60);
 const RENEWAL: Duration = Duration::from_secs(3);
 /// How long programs in pods may take to come to rest, in real time; some never do.
 const AT_REST: Duration = Duration::from_millis(500);
-/// Programs that wait for an answer of ours look as if they were at rest: they must be so for this long.
+/// Programs that wait for an answer look as if they were at rest: they must be so for this long.
 const STILL: Duration = Duration::from_millis(20);
 /// How often to look.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
@@ -94,13 +94,18 @@ impl Rest for NodeAtWork {
         }
         world.learn(projected);
         let node = node_id(&world.node);
+        let end = limit.min(began.elapsed() + AT_REST);
         let rest = || {
-            let left = limit.saturating_sub(began.elapsed()).min(AT_REST);
+            let left = end.saturating_sub(began.elapsed());
             group.settle_among(&processes::in_pods(&node), left)
         };
-        if rest().is_settled() {
+        // Programs that wait for an answer of another are at rest as well; of ours, it is known that they wait.
+        while rest().is_settled() {
             std::thread::sleep(STILL);
-            rest();
+            let quiet = world.config.clock.exchanges().are_quiet();
+            if rest().is_settled() && quiet || began.elapsed() >= end {
+                break;
+            }
         }
     }
 

@@ -4,7 +4,7 @@
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use emu_core::journal::PodRef;
+use emu_core::{exchanges::Arrival, journal::PodRef};
 use tokio::net::TcpStream;
 
 use super::{World, doors::Door};
@@ -30,7 +30,7 @@ pub(super) fn open(world: &World) -> io::Result<Door> {
     let node = world.config.node.name.clone();
     let (faults, clock) = (Arc::clone(&world.faults), world.config.clock.clone());
     let inside = world.node.inside().clone();
-    let take = move |stream: TcpStream, pod: Option<PodRef>| {
+    let take = move |arrival: Arrival, pod: Option<PodRef>| {
         let pod = pod.map(|pod| FaultPlace::PodToAgent(PodName::new(pod.namespace, pod.name)));
         let every = FaultPlace::NodePodsToAgent(node.clone());
         let route = Route {
@@ -39,10 +39,16 @@ pub(super) fn open(world: &World) -> io::Result<Door> {
             clock: clock.clone(),
         };
         let agent = Agent(inside.clone());
-        tokio::spawn(async move { route.carry(stream.into(), &agent).await });
+        tokio::spawn(async move { route.carry(arrival, &agent).await });
     };
     let listener = world.node.listen(address(world))?;
-    Door::open(listener, Arc::clone(&world.inhabitants), Arc::new(take))
+    let exchanges = world.config.clock.exchanges();
+    Door::open(
+        listener,
+        exchanges,
+        Arc::clone(&world.inhabitants),
+        Arc::new(take),
+    )
 }
 
 /// The agent, from the node's own network.

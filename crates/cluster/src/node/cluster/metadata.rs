@@ -7,6 +7,8 @@ use std::{
     sync::Arc,
 };
 
+use emu_core::exchanges::Arrival;
+
 use super::{World, doors::Door};
 use crate::{
     node::platform::PATH,
@@ -38,14 +40,19 @@ pub(super) fn open(world: &Arc<World>) -> io::Result<Door> {
         Arc::clone(&config.node_credentials),
     ));
     let imds = config.imds;
-    let take = move |stream, pod: Option<_>| {
+    let take = move |arrival: Arrival, pod: Option<_>| {
         let view = MetadataView {
             metadata: Arc::clone(&metadata),
             imds,
             hops: if pod.is_some() { 2 } else { 1 },
         };
-        tokio::spawn(async move { view.serve(Box::new(stream)).await });
+        tokio::spawn(async move { view.serve(Box::new(arrival.serve())).await });
     };
     let listener = world.node.listen(SocketAddr::from((ADDRESS, 80)))?;
-    Door::open(listener, Arc::clone(&world.inhabitants), Arc::new(take))
+    Door::open(
+        listener,
+        config.clock.exchanges(),
+        Arc::clone(&world.inhabitants),
+        Arc::new(take),
+    )
 }

@@ -83,9 +83,9 @@ impl World {
     pub(super) fn open_emulator(&self) -> Result<()> {
         let pass = pass_on(self.config.emulator.address);
         let take: doors::Take = match self.config.emulator.serve.clone() {
-            Some(serve) => Arc::new(move |stream, pod| match pod {
-                Some(pod) => serve(stream.into(), pod),
-                None => pass(stream, None),
+            Some(serve) => Arc::new(move |arrival, pod| match pod {
+                Some(pod) => serve(arrival.serve(), pod),
+                None => pass(arrival, None),
             }),
             None => pass,
         };
@@ -96,7 +96,13 @@ impl World {
                 .node
                 .listen(address)
                 .and_then(|listener| {
-                    Door::open(listener, Arc::clone(&self.inhabitants), Arc::clone(&take))
+                    let inhabitants = Arc::clone(&self.inhabitants);
+                    Door::open(
+                        listener,
+                        self.config.clock.exchanges(),
+                        inhabitants,
+                        Arc::clone(&take),
+                    )
                 })
                 .map_err(ClusterError::system(format!(
                     "listen at {address} inside the node"
