@@ -7,6 +7,7 @@ use std::{
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use emu_agent::AgentChoice;
+use emu_cluster::kubernetes::WebhookKind;
 
 /// A local EKS Pod Identity, real enough to debug with.
 #[derive(Debug, Parser)]
@@ -96,6 +97,26 @@ impl std::str::FromStr for ClusterChoice {
     }
 }
 
+/// Which webhook.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum WebhookChoice {
+    Emu,
+    Amazon,
+    Path(PathBuf),
+}
+
+impl std::str::FromStr for WebhookChoice {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(match text {
+            "emu" => Self::Emu,
+            "amazon" => Self::Amazon,
+            path => Self::Path(path.into()),
+        })
+    }
+}
+
 /// What `run` and `up` have in common.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct WorldArgs {
@@ -114,6 +135,12 @@ pub(crate) struct WorldArgs {
     /// The node agent: auto (Amazon's own if it can be had), twin, real, or a path to Amazon's.
     #[arg(long, env = "EMU_AGENT", default_value = "auto")]
     pub(crate) agent: AgentChoice,
+    /// The webhook of a real cluster: emu (ours), amazon (its image), or a path to Amazon's program.
+    #[arg(long, env = "EMU_WEBHOOK", default_value = "emu")]
+    pub(crate) webhook: WebhookChoice,
+    /// The image that `--webhook amazon` has the cluster pull.
+    #[arg(long, env = "EMU_WEBHOOK_IMAGE", default_value = emu_cluster::kubernetes::amazon_webhook::IMAGE)]
+    pub(crate) webhook_image: String,
     /// The account of the administrator's key.
     #[arg(long, env = "EMU_ACCOUNT", default_value = "000000000000")]
     pub(crate) account: String,
@@ -123,6 +150,17 @@ pub(crate) struct WorldArgs {
     /// The seed of everything random, to repeat a run.
     #[arg(long, env = "EMU_SEED")]
     pub(crate) seed: Option<u64>,
+}
+
+impl WorldArgs {
+    /// The webhook that is asked for.
+    pub(crate) fn webhook_kind(&self) -> WebhookKind {
+        match &self.webhook {
+            WebhookChoice::Emu => WebhookKind::Emu,
+            WebhookChoice::Amazon => WebhookKind::Image(self.webhook_image.clone()),
+            WebhookChoice::Path(path) => WebhookKind::Program(path.clone()),
+        }
+    }
 }
 
 /// What is said of a kind or k3d cluster.
@@ -382,6 +420,13 @@ pub(crate) enum PodAction {
     Relay {
         /// `HOST:PORT`.
         address: SocketAddr,
+    },
+    /// Replace a file as a whole with so many bytes of standard input.
+    Write {
+        /// The file.
+        file: PathBuf,
+        /// How many.
+        length: u64,
     },
     /// Print a file.
     Read {

@@ -12,6 +12,8 @@ mod lifecycle;
 mod roles;
 #[path = "node/virtual_time.rs"]
 mod virtual_time;
+#[path = "node/webhook.rs"]
+mod webhook;
 #[path = "node/whole.rs"]
 mod whole;
 
@@ -49,6 +51,10 @@ const TESTS: &[Test] = &[
     (
         "amazons_agent_answers_as_a_daemon_set",
         whole::the_real_agent_answers,
+    ),
+    (
+        "amazons_webhook_decides_about_pods",
+        webhook::amazons_webhook_decides,
     ),
     (
         "moving_the_clock_moves_the_whole_node",

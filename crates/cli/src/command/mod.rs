@@ -30,6 +30,7 @@ fn world_options(args: &WorldArgs) -> WorldOptions {
     WorldOptions {
         kind: args.cluster.kind,
         agent: args.agent.clone(),
+        webhook: args.webhook_kind(),
         settings: Settings {
             account: args.account.clone(),
             region: args.region.clone(),

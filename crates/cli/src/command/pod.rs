@@ -22,6 +22,7 @@ pub(crate) fn run(action: &PodAction) -> miette::Result<ExitCode> {
     match action {
         PodAction::Prepare { address } => Ok(prepare(*address)),
         PodAction::Relay { address } => Ok(relay(*address)),
+        PodAction::Write { file, length } => write(file, *length),
         PodAction::Read { file } => read(file),
         PodAction::Env { words } => env(words),
         PodAction::End => end(),
@@ -75,6 +76,21 @@ fn copy(mut from: impl Read, mut to: impl Write) {
             return;
         }
     }
+}
+
+fn write(file: &Path, length: u64) -> miette::Result<ExitCode> {
+    let mut bytes = Vec::new();
+    // The end of the input may never come through.
+    io::stdin()
+        .take(length)
+        .read_to_end(&mut bytes)
+        .map_err(|e| miette!("standard input: {e}"))?;
+    if bytes.len() as u64 != length {
+        return Err(miette!("only {} of {length} bytes came", bytes.len()));
+    }
+    emu_cluster::kubernetes::write_whole(file, &bytes)
+        .map_err(|e| miette!("{}: {e}", file.display()))?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn read(file: &Path) -> miette::Result<ExitCode> {

@@ -25,7 +25,10 @@ use crate::{
     fault::{FaultPlace, NetworkFault, WebhookFault},
     fetch::{FetchRequest, FetchResponse},
     image::EMU_PROGRAM,
-    kubernetes::{Workloads, WorkloadsConfig, agent_set::AgentSet, other, projected::token_places},
+    kubernetes::{
+        WebhookKind, Workloads, WorkloadsConfig, agent_set::AgentSet, other,
+        projected::token_places,
+    },
     program::{Program, Running},
     sandbox::{AgentKind, faults::Faults},
     token::{IssuedToken, TokenFault},
@@ -81,13 +84,23 @@ impl ExternalCluster {
         let image = match external.emu_image(&nodes).await {
             Ok(image) => Some(image),
             // Amazon's agent runs without it; what needs it says so.
-            Err(_) if matches!(config.agent_kind, AgentKind::Image(_)) => None,
+            Err(_)
+                if matches!(config.agent_kind, AgentKind::Image(_))
+                    && config.webhook_kind == WebhookKind::Emu =>
+            {
+                None
+            }
             Err(error) => return Err(error),
         };
         let install = external
             .agent_install(&config, &nodes, image.as_ref())
             .await?;
-        external.tell(install.as_ref(), config.endpoint_in_pods.is_some())?;
+        let amazon = external.amazon_webhook(&config, image.as_ref()).await?;
+        external.tell(
+            install.as_ref(),
+            amazon.as_ref(),
+            config.endpoint_in_pods.is_some(),
+        )?;
         let workloads = Workloads::new(
             client.clone(),
             WorkloadsConfig {
@@ -128,10 +141,8 @@ impl ExternalCluster {
         }
         world.serve()?;
         let names = world.nodes.names();
-        let (admission, ()) = tokio::try_join!(
-            world.start_webhook(world.config.endpoint_in_pods.clone()),
-            world.run_agent(&names)
-        )?;
+        let (admission, ()) =
+            tokio::try_join!(world.start_webhook(amazon), world.run_agent(&names))?;
         *lock(&world.admission) = Some(Arc::new(admission));
         world.follow();
         Ok(Self { world })
@@ -189,6 +200,7 @@ impl Cluster for ExternalCluster {
             Some(node) => Some(nodes.real_of(node)?),
             None => nodes.usual(),
         };
+        self.world.webhook_up_to_date().await?;
         let pod = self.world.workloads.create_pod(pod, node).await?;
         self.world.admitted(&pod);
         self.world.settle_in(&pod).await;
@@ -232,6 +244,7 @@ impl Cluster for ExternalCluster {
     }
 
     async fn recreate_pod(&self, pod: &PodName) -> Result<Pod> {
+        self.world.webhook_up_to_date().await?;
         let pod = self.world.workloads.recreate_pod(pod).await?;
         self.world.admitted(&pod);
         self.world.settle_in(&pod).await;

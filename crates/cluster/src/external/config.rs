@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::External;
 use crate::{
     cluster::{ClusterKind, Result},
+    kubernetes::WebhookKind,
     sandbox::{AgentKind, Emulator, NodeCredentials},
 };
 
@@ -118,6 +119,8 @@ pub struct ExternalClusterConfig {
     pub agent_kind: AgentKind,
     /// The twin runs where an image of Amazon's agent is not to be had.
     pub twin_instead: bool,
+    /// Which webhook decides about pods.
+    pub webhook_kind: WebhookKind,
     /// Who gives nodes their credentials.
     pub node_credentials: Arc<dyn NodeCredentials>,
     /// The URL of the emulator that pods learn which others make; without it they learn none.
@@ -150,6 +153,7 @@ impl ExternalClusterConfig {
             agent: AgentSettings::default(),
             agent_kind: AgentKind::Twin,
             twin_instead: false,
+            webhook_kind: WebhookKind::Emu,
             node_credentials,
             endpoint_in_pods: None,
             nodes: Vec::new(),

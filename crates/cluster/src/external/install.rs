@@ -13,12 +13,13 @@ use crate::{
     cluster::{ClusterError, Result},
     image::{EMU_PROGRAM, Image},
     kubernetes::{
-        AgentInstall,
+        AgentInstall, AmazonWebhook, WebhookKind,
         admission::registrations,
         agent::AgentInit,
         agent_events,
         agent_set::{AgentSet, AgentTrouble},
         agent_words::{behaviour, environment, server_words},
+        amazon_webhook::{AssociationsFile, LOCAL_IMAGE, image_of},
         apply::{MANAGED_BY, dynamic, list},
         other,
     },
@@ -127,8 +128,49 @@ impl External {
         }
     }
 
+    /// Amazon's webhook as it is to be, if it is asked for. `image` is emu's own, where the cluster has it.
+    pub(super) async fn amazon_webhook(
+        &self,
+        config: &ExternalClusterConfig,
+        image: Option<&Pulled>,
+    ) -> Result<Option<AmazonWebhook>> {
+        let (reference, policy) = match &config.webhook_kind {
+            WebhookKind::Emu => return Ok(None),
+            WebhookKind::Image(reference) => (reference.clone(), "IfNotPresent"),
+            WebhookKind::Program(binary) => {
+                let load = || async {
+                    let binary = binary.clone();
+                    self.load(move |path| image_of(&binary)?.write_archive(&path))
+                        .await
+                };
+                self.webhook_image.get_or_try_init(load).await?;
+                (LOCAL_IMAGE.to_owned(), "Never")
+            }
+        };
+        let beside = image.ok_or_else(|| ClusterError::Kubernetes {
+            what: "Amazon's webhook".into(),
+            message: "who tells it of associations runs in emu's own image beside it, which this cluster does not have".into(),
+        })?;
+        Ok(Some(AmazonWebhook {
+            image: reference,
+            pull_policy: policy.into(),
+            region: config.region.clone(),
+            associations: AssociationsFile::Beside {
+                image: beside.reference.clone(),
+                pull_policy: beside.policy.into(),
+            },
+            certificate: self.certificate.clone(),
+            without_services: None,
+        }))
+    }
+
     /// Tells a person what is installed, before it is: once.
-    pub(super) fn tell(&self, agent: Option<&AgentInstall>, endpoint: bool) -> Result<()> {
+    pub(super) fn tell(
+        &self,
+        agent: Option<&AgentInstall>,
+        amazon: Option<&AmazonWebhook>,
+        endpoint: bool,
+    ) -> Result<()> {
         if std::mem::replace(&mut *lock(&self.told), true) {
             return Ok(());
         }
@@ -137,6 +179,9 @@ impl External {
         let listed = other("list what is installed");
         if let Some(agent) = agent {
             objects.push(dynamic(&agent.object()).map_err(&listed)?);
+        }
+        if let Some(amazon) = amazon {
+            objects.extend(amazon.objects().map_err(&listed)?);
         }
         for object in std::iter::once(webhook).chain(more) {
             objects.push(dynamic(&object).map_err(&listed)?);

@@ -22,6 +22,7 @@ use crate::{
         AgentInstall, Error,
         admission::Identity,
         agent_set::AgentSet,
+        amazon_webhook::Certificate,
         apply::{Listed, MANAGED_BY, installed, remove_all},
         failed, other, webhook,
     },
@@ -40,6 +41,10 @@ pub struct External {
     /// A local agent's image that was loaded.
     pub(super) agent_image: OnceCell<String>,
     pub(super) identity: Identity,
+    /// Of Amazon's webhook, should it be asked for: the same for all worlds, as its pod reads it seldom.
+    pub(super) certificate: Certificate,
+    /// A local webhook's image that was loaded.
+    pub(super) webhook_image: OnceCell<()>,
     pub(super) ports: Ports,
     /// The agent that is installed.
     pub(super) agent: Mutex<Option<AgentInstall>>,
@@ -186,6 +191,8 @@ impl External {
             image: OnceCell::new(),
             agent_image: OnceCell::new(),
             identity,
+            certificate: Certificate::new().map_err(other("make a certificate"))?,
+            webhook_image: OnceCell::new(),
             ports,
             agent: Mutex::default(),
             no_agent_image: AtomicBool::new(false),

@@ -22,7 +22,7 @@ use crate::{
     fault::{FaultPlace, NetworkFault},
     fetch::{FetchRequest, FetchResponse},
     kubernetes::{
-        AgentInstall, Workloads,
+        AgentInstall, AmazonWebhook, Workloads,
         admission::{Admission, AdmissionConfig, Way},
         agent_events,
         agent_set::AgentSet,
@@ -164,7 +164,7 @@ impl World {
     }
 
     /// Starts the webhook.
-    pub(super) async fn start_webhook(&self, endpoint: Option<String>) -> Result<Admission> {
+    pub(super) async fn start_webhook(&self, amazon: Option<AmazonWebhook>) -> Result<Admission> {
         let config = &self.config;
         let address = self.external.ports.webhook.address();
         let admission = AdmissionConfig {
@@ -175,9 +175,10 @@ impl World {
             ids: config.ids.clone(),
             journal: config.journal.clone(),
             associations: Arc::clone(&config.associations),
-            endpoint,
+            endpoint: config.endpoint_in_pods.clone(),
             address,
             identity: self.external.identity.clone(),
+            amazon,
         };
         let external = Arc::clone(&self.external);
         let open = move |server| {
@@ -185,7 +186,7 @@ impl World {
             Ok(ToWebhook(external))
         };
         Admission::start(admission, open).await.map_err(|error| match error {
-            ClusterError::Kubernetes { what, message } => ClusterError::Kubernetes {
+            ClusterError::Kubernetes { what, message } if !what.starts_with("Amazon's") => ClusterError::Kubernetes {
                 what,
                 message: format!(
                     "{message} (it must reach https://{address}; --host-address names another address of this machine)"
@@ -287,11 +288,22 @@ impl World {
         self.external.ports.eks_auth.set(door)
     }
 
+    /// Sees to it that the webhook knows what it is to know when a pod is made.
+    pub(super) async fn webhook_up_to_date(&self) -> Result<()> {
+        let webhook = lock(&self.admission).clone();
+        match webhook {
+            Some(webhook) => webhook.up_to_date().await,
+            None => Ok(()),
+        }
+    }
+
     /// A new pod: writes down that the webhook had no say in it, if so.
     pub(super) fn admitted(&self, pod: &Pod) {
-        let webhook = lock(&self.admission).clone();
-        let Some(reason) = webhook.and_then(|webhook| webhook.missed()) else {
+        let Some(webhook) = lock(&self.admission).clone() else {
             return;
+        };
+        let Some(reason) = webhook.missed() else {
+            return webhook.admitted(pod);
         };
         let spec = pod.spec.as_ref();
         let account = spec.and_then(|spec| spec.service_account_name.clone());

@@ -25,7 +25,9 @@ use kube::{
 };
 use rustls::pki_types::pem::PemObject;
 
-use super::{Registration, apply, webhook::NAME};
+use super::{
+    Registration, amazon_admission::Amazon, amazon_webhook::AmazonWebhook, apply, webhook::NAME,
+};
 use crate::{
     cluster::{ClusterError, Result},
     fault::{WebhookFault, WebhookFaultKind},
@@ -33,7 +35,7 @@ use crate::{
 };
 
 /// How long the API server may take to learn of the registration, in real time.
-const LEARN: Duration = Duration::from_secs(20);
+pub(super) const LEARN: Duration = Duration::from_secs(20);
 
 /// What the webhook is made of.
 pub(crate) struct AdmissionConfig {
@@ -50,6 +52,8 @@ pub(crate) struct AdmissionConfig {
     /// Where the API server finds it.
     pub(crate) address: SocketAddr,
     pub(crate) identity: Identity,
+    /// Amazon's webhook, where it does the work; ours is then only asked for the emulator's address.
+    pub(crate) amazon: Option<AmazonWebhook>,
 }
 
 /// The way from where the API server calls to where the server listens.
@@ -89,14 +93,17 @@ pub(crate) struct Admission {
     endpoint: Option<MutatingWebhookConfiguration>,
     client: Client,
     reviews: Arc<AtomicU64>,
-    fault: Mutex<Option<WebhookFaultKind>>,
+    fault: Arc<Mutex<Option<WebhookFaultKind>>>,
     _server: Server,
-    accounts: tokio::task::AbortHandle,
+    amazon: Option<Arc<Amazon>>,
+    tasks: Vec<tokio::task::AbortHandle>,
 }
 
 impl Drop for Admission {
     fn drop(&mut self) {
-        self.accounts.abort();
+        for task in &self.tasks {
+            task.abort();
+        }
     }
 }
 
@@ -114,7 +121,7 @@ impl Admission {
         };
         let reviews = Arc::<AtomicU64>::default();
         let identities = Counted {
-            identities: FeedIdentities::new(config.associations, &config.cluster),
+            identities: FeedIdentities::new(Arc::clone(&config.associations), &config.cluster),
             reviews: Arc::clone(&reviews),
         };
         let accounts = Arc::new(ServiceAccounts::new(AccountDefaults::default()));
@@ -124,6 +131,16 @@ impl Admission {
             Arc::clone(&accounts),
             config.ids,
         );
+        let amazon = config.amazon.map(|install| {
+            Arc::new(Amazon::new(
+                client.clone(),
+                install,
+                config.cluster.clone(),
+                config.associations,
+                config.journal.clone(),
+                mutator.clone(),
+            ))
+        });
         let listener = tokio::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0))
             .await
             .map_err(system("listen for the webhook"))?;
@@ -153,18 +170,32 @@ impl Admission {
             config.clock,
             synced,
         );
-        let accounts = tokio::spawn(following).abort_handle();
+        let mut tasks = vec![tokio::spawn(following).abort_handle()];
         let (registration, endpoint) =
             registrations(config.address, &config.identity, config.endpoint.is_some());
+        let fault = Arc::<Mutex<Option<WebhookFaultKind>>>::default();
+        if let Some(amazon) = &amazon {
+            amazon.install().await?;
+            let fault = Arc::clone(&fault);
+            let faulty = move || {
+                fault
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .is_some()
+            };
+            let following = Arc::clone(amazon).follow(faulty);
+            tasks.push(tokio::spawn(following).abort_handle());
+        }
         let webhook = Self {
             way: Box::new(way),
             registration,
             endpoint,
             client,
             reviews,
-            fault: Mutex::default(),
+            fault,
             _server: server,
-            accounts,
+            amazon,
+            tasks,
         };
         webhook.register().await?;
         Ok(webhook)
@@ -173,12 +204,19 @@ impl Admission {
     /// Registers it and waits until the API server calls it.
     async fn register(&self) -> Result<()> {
         let api: Api<MutatingWebhookConfiguration> = Api::all(self.client.clone());
-        apply::apply(&api, &self.registration)
-            .await
-            .map_err(|e| kubernetes("register the webhook", e))?;
-        let before = self.reviews.load(Ordering::Relaxed);
-        self.until_called(|_| self.reviews.load(Ordering::Relaxed) != before)
-            .await?;
+        let applied = match &self.amazon {
+            Some(amazon) => apply::apply(&api, &amazon.install.registration()).await,
+            None => apply::apply(&api, &self.registration).await,
+        };
+        applied.map_err(|e| kubernetes("register the webhook", e))?;
+        match &self.amazon {
+            Some(amazon) => amazon.until_asked(true).await?,
+            None => {
+                let before = self.reviews.load(Ordering::Relaxed);
+                self.until_called(|_| self.reviews.load(Ordering::Relaxed) != before)
+                    .await?;
+            }
+        }
         let Some(endpoint) = &self.endpoint else {
             return Ok(());
         };
@@ -243,11 +281,15 @@ impl Admission {
             Some(WebhookFaultKind::Skip | WebhookFaultKind::Absent)
         );
         let api: Api<MutatingWebhookConfiguration> = Api::all(self.client.clone());
-        self.way.disturb(match what {
+        let way = match what {
             Some(WebhookFaultKind::Timeout) => LinkFault::Drop,
             Some(WebhookFaultKind::Error) => LinkFault::Refuse,
             _ => LinkFault::None,
-        });
+        };
+        if let Some(amazon) = &self.amazon {
+            return self.set_amazons_fault(amazon, &api, what, way).await;
+        }
+        self.way.disturb(way);
         *self.fault.lock().unwrap_or_else(PoisonError::into_inner) = what;
         let there = api
             .get_opt(NAME)
@@ -262,6 +304,60 @@ impl Admission {
                 .map_err(|e| kubernetes("remove the registration", e)),
             (false, false) => self.register().await,
             _ => Ok(()),
+        }
+    }
+
+    /// Amazon's own is left alone: the API server is sent where nobody answers, or nowhere.
+    async fn set_amazons_fault(
+        &self,
+        amazon: &Amazon,
+        api: &Api<MutatingWebhookConfiguration>,
+        what: Option<WebhookFaultKind>,
+        way: LinkFault,
+    ) -> Result<()> {
+        let told = |e: super::Error| kubernetes("change the registration", e);
+        let set = |what| *self.fault.lock().unwrap_or_else(PoisonError::into_inner) = what;
+        match what {
+            None => {
+                self.way.disturb(LinkFault::None);
+                self.register().await?;
+                set(None);
+                return Ok(());
+            }
+            Some(WebhookFaultKind::Skip | WebhookFaultKind::Absent) => {
+                self.way.disturb(LinkFault::None);
+                match api.delete(NAME, &DeleteParams::default()).await {
+                    Ok(_) => {}
+                    Err(kube::Error::Api(status)) if status.code == 404 => {}
+                    Err(error) => return Err(told(error.into())),
+                }
+            }
+            Some(WebhookFaultKind::Timeout | WebhookFaultKind::Error) => {
+                // Refused first: so it is soon seen that the API server knows.
+                self.way.disturb(LinkFault::Refuse);
+                apply::apply(api, &self.registration).await.map_err(told)?;
+            }
+        }
+        set(what);
+        amazon.until_asked(false).await?;
+        self.way.disturb(way);
+        Ok(())
+    }
+
+    /// Sees to it that the webhook knows the associations that are visible now.
+    pub(crate) async fn up_to_date(&self) -> Result<()> {
+        match &self.amazon {
+            Some(amazon) => amazon.tell().await,
+            None => Ok(()),
+        }
+    }
+
+    /// A new pod: writes down what became of it, where the webhook does not do that itself.
+    pub(crate) fn admitted(&self, pod: &Pod) {
+        if let Some(amazon) = &self.amazon
+            && self.missed().is_none()
+        {
+            amazon.admitted(pod);
         }
     }
 }

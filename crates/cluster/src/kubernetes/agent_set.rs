@@ -30,7 +30,7 @@ use super::{
 };
 
 /// Reasons for waiting that waiting does not cure.
-const HOPELESS: [&str; 7] = [
+pub(crate) const HOPELESS: [&str; 7] = [
     "ErrImagePull",
     "ImagePullBackOff",
     "ErrImageNeverPull",

@@ -166,8 +166,11 @@ pub async fn uninstall(client: &Client) -> Result<Vec<Listed>, Error> {
             None => Api::all_with(client.clone(), &resource),
         };
         let mut params = DeleteParams::background();
-        if listed.kind == "Pod" {
-            params = params.grace_period(1);
+        match listed.kind.as_str() {
+            "Pod" => params = params.grace_period(1),
+            // They are gone when what was made for them is.
+            "Deployment" | "Service" => params = DeleteParams::foreground(),
+            _ => {}
         }
         match api.delete(&listed.name, &params).await {
             Ok(_) => removed.push(listed),
@@ -186,11 +189,16 @@ pub async fn uninstall(client: &Client) -> Result<Vec<Listed>, Error> {
 pub async fn remove_all(client: &Client, limit: Duration) -> Result<Vec<Listed>, Error> {
     let removed = uninstall(client).await?;
     // Of these the server says that they are gone before they are.
-    let slow = |listed: &&Listed| matches!(listed.kind.as_str(), "Namespace" | "Pod" | "DaemonSet");
+    let slow = |listed: &&Listed| {
+        matches!(
+            listed.kind.as_str(),
+            "Namespace" | "Pod" | "DaemonSet" | "Deployment" | "Service"
+        )
+    };
     let waiting = removed.iter().filter(slow).map(|one| async move {
         let gone = |object: Option<&DynamicObject>| object.is_none();
         let kind = match one.kind.as_str() {
-            "DaemonSet" => GroupVersionKind::gvk("apps", "v1", "DaemonSet"),
+            kind @ ("DaemonSet" | "Deployment") => GroupVersionKind::gvk("apps", "v1", kind),
             kind => GroupVersionKind::gvk("", "v1", kind),
         };
         let resource = ApiResource::from_gvk(&kind);

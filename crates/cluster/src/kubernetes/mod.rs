@@ -5,6 +5,9 @@ pub mod agent;
 pub(crate) mod agent_events;
 pub(crate) mod agent_set;
 pub(crate) mod agent_words;
+pub(crate) mod amazon_admission;
+mod amazon_pod;
+pub mod amazon_webhook;
 pub mod apply;
 mod client;
 mod error;
@@ -17,6 +20,8 @@ pub mod webhook;
 mod workloads;
 
 pub use agent::AgentInstall;
+pub use amazon_admission::write_whole;
+pub use amazon_webhook::{AmazonWebhook, WebhookKind};
 pub use client::{api_ready, api_ready_within, client_from, is_node_ready, node_ready};
 pub use error::Error;
 pub use webhook::Registration;

@@ -42,7 +42,7 @@ impl AssociationFeed for Feed {
     }
 }
 
-struct Keys;
+pub(crate) struct Keys;
 
 #[async_trait::async_trait]
 impl NodeCredentials for Keys {
@@ -58,7 +58,7 @@ impl NodeCredentials for Keys {
 }
 
 /// Plays EKS Auth; answers every other request with its first line.
-fn stand_in() -> std::io::Result<SocketAddr> {
+pub(crate) fn stand_in() -> std::io::Result<SocketAddr> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let address = listener.local_addr()?;
     std::thread::spawn(move || {
@@ -90,14 +90,14 @@ fn stand_in() -> std::io::Result<SocketAddr> {
     Ok(address)
 }
 
-fn check(holds: bool, what: impl std::fmt::Debug) -> Outcome {
+pub(crate) fn check(holds: bool, what: impl std::fmt::Debug) -> Outcome {
     match holds {
         true => Ok(()),
         false => Err(format!("does not hold: {what:?}").into()),
     }
 }
 
-fn pod(name: &str, account: &str) -> Result<Pod, serde_json::Error> {
+pub(crate) fn pod(name: &str, account: &str) -> Result<Pod, serde_json::Error> {
     serde_json::from_value(json!({
         "metadata": {"namespace": "shop", "name": name},
         "spec": {"serviceAccountName": account, "containers": [{"name": "app"}]},
@@ -138,7 +138,7 @@ async fn start(
 }
 
 /// Asks the agent as an SDK does.
-async fn credentials(
+pub(crate) async fn credentials(
     cluster: &NodeCluster,
     pod: &PodName,
     seconds: u64,

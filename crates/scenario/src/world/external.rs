@@ -79,6 +79,7 @@ impl World {
             true => (AgentKind::Absent, false),
             false => self.external_agent(config.external.images().is_some())?,
         };
+        config.webhook_kind.clone_from(&self.options.webhook);
         config.nodes = specs.iter().map(|spec| spec.name.clone()).collect();
         let client = config.external.config().client.clone();
         let cluster = ExternalCluster::start(config).await?;

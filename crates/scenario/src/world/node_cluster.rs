@@ -76,6 +76,7 @@ impl World {
             .env
             .insert("AWS_ENDPOINT_URL".into(), format!("http://{inside}"));
         config.agent_kind = spec.agent.kind;
+        config.webhook_kind.clone_from(&self.options.webhook);
         config.agent_started = spec.agent.started;
         config.more_folders.clone_from(&self.options.folders);
         if let Some(imds) = spec.imds {

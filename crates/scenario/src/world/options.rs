@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
 use emu_agent::AgentChoice;
-use emu_cluster::{ClusterKind, external::External};
+use emu_cluster::{ClusterKind, external::External, kubernetes::WebhookKind};
 use emu_core::Settings;
 
 /// How a world is made; the default is a sandbox on a free port.
@@ -19,6 +19,8 @@ pub struct WorldOptions {
     pub external: Option<Arc<External>>,
     /// Which agent nodes run.
     pub agent: AgentChoice,
+    /// Which webhook decides about pods, on a real cluster.
+    pub webhook: WebhookKind,
     /// The knobs before a scenario turns them.
     pub settings: Settings,
     /// The seed of everything random; random itself if absent.
@@ -41,6 +43,7 @@ impl Default for WorldOptions {
             kind: ClusterKind::Sandbox,
             external: None,
             agent: AgentChoice::Auto,
+            webhook: WebhookKind::Emu,
             settings: Settings::default(),
             seed: None,
             virtual_time: true,

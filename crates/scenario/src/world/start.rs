@@ -9,7 +9,7 @@ use std::{
 
 use emu_agent::{AgentChoice, RealAgent};
 use emu_cloud::Cloud;
-use emu_cluster::{Capabilities, SharedCluster};
+use emu_cluster::{Capabilities, ClusterKind, SharedCluster, kubernetes::WebhookKind};
 use emu_core::{Clock, Event, Ids, Journal, Settings, Span, Timestamp};
 use emu_gateway::{Gateway, Listener};
 
@@ -47,6 +47,12 @@ impl World {
     /// # Errors
     /// If the port is taken.
     pub async fn bare(options: &WorldOptions, given: &Given) -> Result<Self, Trouble> {
+        if options.kind == ClusterKind::Sandbox && options.webhook != WebhookKind::Emu {
+            return Err(Trouble::new(
+                "a sandbox has no API server that could call Amazon's webhook",
+            )
+            .help("--webhook is for --cluster node, kind, k3d and kubeconfig"));
+        }
         let clock = Clock::new();
         let settings = settings(&options.settings, given);
         let journal = Journal::new(clock.clone(), settings.journal_entries);
@@ -201,7 +207,11 @@ impl World {
             (None, Some((_, tag))) => format!("real {tag}"),
             (None, None) => format!("twin {}", self.settings().agent.profile),
         };
-        format!("{}, agent {agent}", self.options.kind)
+        let webhook = match self.options.webhook {
+            WebhookKind::Emu => "",
+            _ => ", webhook Amazon's",
+        };
+        format!("{}, agent {agent}{webhook}", self.options.kind)
     }
 
     /// The clusters.

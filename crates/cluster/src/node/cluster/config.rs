@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 use emu_core::{AssociationFeed, Clock, Ids, Journal, settings::AgentSettings};
 
 use crate::{
+    kubernetes::WebhookKind,
     node::Config,
     sandbox::{AgentKind, Emulator, Imds, NodeCredentials},
 };
@@ -40,6 +41,8 @@ pub struct ClusterConfig {
     pub agent_kind: AgentKind,
     /// Whether it is started with the node.
     pub agent_started: bool,
+    /// Which webhook decides about pods; none that is an image, as the node pulls none.
+    pub webhook_kind: WebhookKind,
     /// Who gives the node its credentials.
     pub node_credentials: Arc<dyn NodeCredentials>,
     /// Its instance metadata service.
@@ -78,6 +81,7 @@ impl ClusterConfig {
             agent: AgentSettings::default(),
             agent_kind: AgentKind::Twin,
             agent_started: true,
+            webhook_kind: WebhookKind::Emu,
             node_credentials,
             imds: Imds::default(),
             program_folders: None,

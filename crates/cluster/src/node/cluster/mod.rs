@@ -13,6 +13,7 @@ mod processes;
 mod programs;
 mod rotation;
 mod tokens;
+mod webhook;
 mod world;
 
 use std::{
@@ -232,6 +233,7 @@ impl Cluster for NodeCluster {
         if let Some(node) = node {
             self.world.check_node(node)?;
         }
+        self.world.webhook_up_to_date().await?;
         let pod = self.world.workloads.create_pod(pod, node).await?;
         self.world.settle_in(&pod);
         self.world.admitted_without_webhook(&pod);
@@ -282,6 +284,7 @@ impl Cluster for NodeCluster {
     }
 
     async fn recreate_pod(&self, pod: &PodName) -> Result<Pod> {
+        self.world.webhook_up_to_date().await?;
         let pod = self.world.workloads.recreate_pod(pod).await?;
         self.world.settle_in(&pod);
         self.world.admitted_without_webhook(&pod);

@@ -51,7 +51,12 @@ impl World {
         let opted_out = pod.labels().contains_key(SKIP_LABEL);
         let reason = match *lock(&self.webhook_fault) {
             _ if opted_out => MutationReason::SkipLabel,
-            None => return,
+            None => {
+                if let Some(webhook) = &*lock(&self.webhook) {
+                    webhook.admitted(pod);
+                }
+                return;
+            }
             Some(WebhookFaultKind::Skip) => MutationReason::WebhookFault,
             Some(WebhookFaultKind::Timeout) => MutationReason::WebhookTimeout,
             Some(WebhookFaultKind::Error) => MutationReason::WebhookError,
@@ -128,6 +133,7 @@ impl World {
             endpoint,
             address: WEBHOOK,
             identity: Identity::new(&[WEBHOOK.ip().to_string(), "localhost".into()])?,
+            amazon: self.amazon_webhook().await?,
         };
         let inside = WEBHOOK;
         Admission::start(admission, |host| self.node.forward(Inward { inside, host })).await
