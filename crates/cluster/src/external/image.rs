@@ -46,22 +46,25 @@ impl External {
     }
 
     async fn load_emu(&self, nodes: &Nodes) -> Result<Pulled> {
+        let loaded = |reference| Pulled {
+            reference,
+            policy: "Never",
+        };
+        if let Some(reference) = &self.config.loaded {
+            return Ok(loaded(reference.clone()));
+        }
         let program = match &self.config.program {
             Some(program) => program.clone(),
             None => std::env::current_exe().map_err(failed)?,
         };
         let reading = program.clone();
         let reference = blocking(move || image::emu_reference(&reading)).await?;
-        let there = self.config.loaded.as_ref() == Some(&reference);
-        if !there && !nodes.have_image(&reference) {
+        if !nodes.have_image(&reference) {
             let named = reference.clone();
             self.load(move |path| image::emu(&named, &program)?.write_archive(&path))
                 .await?;
         }
-        Ok(Pulled {
-            reference,
-            policy: "Never",
-        })
+        Ok(loaded(reference))
     }
 
     /// Loads an image that is written for it.
