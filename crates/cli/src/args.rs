@@ -194,7 +194,7 @@ pub(crate) struct RunArgs {
     /// Play only scenarios whose name, tags or catalogue ids contain this.
     #[arg(long, short = 'k', env = "EMU_FILTER")]
     pub(crate) filter: Option<String>,
-    /// How many are played at once; as many as there are processors if absent.
+    /// How many are played at once; if absent, two for each processor in a sandbox, and one on a real cluster.
     #[arg(long, short = 'j', env = "EMU_JOBS")]
     pub(crate) jobs: Option<usize>,
     /// Print text or JSON.
@@ -411,10 +411,13 @@ pub(crate) struct PodArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum PodAction {
-    /// Look whether the emulator can be reached, and make the agent's link.
+    /// Look whether the emulator can be reached, and make the agent's link; then become a program, if one is named.
     Prepare {
         /// The emulator, `HOST:PORT`.
         address: SocketAddr,
+        /// The program's command line.
+        #[arg(last = true)]
+        program: Vec<String>,
     },
     /// Connect standard input and output with an address.
     Relay {

@@ -20,7 +20,7 @@ const CONNECT: Duration = Duration::from_secs(120);
 
 pub(crate) fn run(action: &PodAction) -> miette::Result<ExitCode> {
     match action {
-        PodAction::Prepare { address } => Ok(prepare(*address)),
+        PodAction::Prepare { address, program } => Ok(prepare(*address, program)),
         PodAction::Relay { address } => Ok(relay(*address)),
         PodAction::Write { file, length } => write(file, *length),
         PodAction::Read { file } => read(file),
@@ -29,16 +29,28 @@ pub(crate) fn run(action: &PodAction) -> miette::Result<ExitCode> {
     }
 }
 
-fn prepare(address: SocketAddr) -> ExitCode {
+fn prepare(address: SocketAddr, program: &[String]) -> ExitCode {
     if let Err(e) = TcpStream::connect_timeout(&address, REACH) {
         // A container's last lines are its message.
         eprintln!("{address} cannot be reached: {e}");
         return ExitCode::FAILURE;
     }
-    let error = Command::new("/proc/self/exe")
+    let made = Command::new("/proc/self/exe")
         .args(["agent", "initialize", "--any-link"])
-        .exec();
-    eprintln!("the agent's link cannot be made: {error}");
+        .status();
+    match made {
+        Ok(status) if status.success() => {}
+        Ok(_) => return ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("the agent's link cannot be made: {error}");
+            return ExitCode::FAILURE;
+        }
+    }
+    let Some((name, arguments)) = program.split_first() else {
+        return ExitCode::SUCCESS;
+    };
+    let error = Command::new(name).args(arguments).exec();
+    eprintln!("`{name}` cannot be run: {error}");
     ExitCode::FAILURE
 }
 

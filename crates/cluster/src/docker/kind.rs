@@ -137,8 +137,16 @@ pub(super) fn configuration(spec: &Spec, given: Option<Value>) -> Result<Value, 
         ("v1beta4", flags_of_v1beta4),
     ] {
         let patch = set([
-            ("service-account-issuer", spec.issuer()),
-            ("api-audiences", "https://kubernetes.default.svc".to_owned()),
+            ("apiServer", "service-account-issuer", spec.issuer()),
+            (
+                "apiServer",
+                "api-audiences",
+                "https://kubernetes.default.svc".to_owned(),
+            ),
+            // Its controllers begin one after the other, as fast as it may ask: with the usual 20 a second, the agent's
+            // pod is made three seconds later.
+            ("controllerManager", "kube-api-qps", "200".to_owned()),
+            ("controllerManager", "kube-api-burst", "400".to_owned()),
         ]);
         let patch = json!({
             "group": "kubeadm.k8s.io", "version": version, "kind": "ClusterConfiguration", "patch": patch.to_string(),
@@ -148,17 +156,18 @@ pub(super) fn configuration(spec: &Spec, given: Option<Value>) -> Result<Value, 
     Ok(config)
 }
 
-type Flags = [(&'static str, String); 2];
+/// Component, name and value.
+type Flags = [(&'static str, &'static str, String); 4];
 
 /// Up to v1beta3 flags are a map.
 fn flags_of_v1beta3(flags: Flags) -> Value {
-    let add = |(name, value)| json!({"op": "add", "path": format!("/apiServer/extraArgs/{name}"), "value": value});
+    let add = |(component, name, value)| json!({"op": "add", "path": format!("/{component}/extraArgs/{name}"), "value": value});
     flags.map(add).to_vec().into()
 }
 
 /// From v1beta4 on they are a list.
 fn flags_of_v1beta4(flags: Flags) -> Value {
-    let add = |(name, value)| json!({"op": "add", "path": "/apiServer/extraArgs/-", "value": {"name": name, "value": value}});
+    let add = |(component, name, value)| json!({"op": "add", "path": format!("/{component}/extraArgs/-"), "value": {"name": name, "value": value}});
     flags.map(add).to_vec().into()
 }
 

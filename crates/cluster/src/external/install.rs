@@ -17,7 +17,7 @@ use crate::{
         admission::registrations,
         agent::AgentInit,
         agent_events,
-        agent_set::{AgentSet, AgentTrouble},
+        agent_set::{AgentSet, AgentTrouble, UNREACHABLE},
         agent_words::{behaviour, environment, server_words},
         amazon_webhook::{AssociationsFile, LOCAL_IMAGE, image_of},
         apply::{MANAGED_BY, dynamic, list},
@@ -68,7 +68,11 @@ impl External {
                     agent_events::WHERE.into(),
                     self.ports.events.address().to_string(),
                 ));
-                let command = vec![EMU_PROGRAM.into(), "agent".into()];
+                // It prepares the node by itself, and then becomes the agent.
+                let mut command = vec![EMU_PROGRAM.into()];
+                command.extend(self.preparation());
+                command.extend(["--", EMU_PROGRAM, "agent"].map(String::from));
+                init = None;
                 (image.reference.clone(), image.policy, command, true)
             }
             AgentKind::Real(binary) => {
@@ -109,6 +113,7 @@ impl External {
             folders: Vec::new(),
             node_variable: twin.then(|| agent_events::NODE.into()),
             init,
+            makes_link: twin,
             token: config.agent.profile.starts_with("0.2"),
             stopped: Vec::new(),
             probe_port: 2703,
@@ -116,13 +121,18 @@ impl External {
         }))
     }
 
+    /// What emu's program does on a node before there is an agent.
+    fn preparation(&self) -> Vec<String> {
+        let address = self.ports.eks_auth.address().to_string();
+        ["pod", "prepare", &address].map(String::from).to_vec()
+    }
+
     /// Looks whether the node reaches this machine, and makes the agent's link.
     fn prepare(&self, image: &Pulled) -> AgentInit {
-        let address = self.ports.eks_auth.address().to_string();
         AgentInit {
             image: image.reference.clone(),
             command: vec![EMU_PROGRAM.into()],
-            arguments: ["pod", "prepare", &address].map(String::from).to_vec(),
+            arguments: self.preparation(),
             pull_policy: image.policy.into(),
             privileged: false,
         }
@@ -234,16 +244,14 @@ impl External {
     fn agent_failed(&self, nodes: &Nodes, trouble: AgentTrouble) -> ClusterError {
         let host = self.config.host;
         match trouble {
-            AgentTrouble::Init(words) if words.contains("cannot be reached") => {
-                ClusterError::Kubernetes {
-                    what: format!(
-                        "there is no route from the nodes to {host}, where they are to reach emu"
-                    ),
-                    message: format!(
-                        "{words}; name another address of this machine with --host-address, or let its firewall take connections from the cluster"
-                    ),
-                }
-            }
+            AgentTrouble::Init(words) if words.contains(UNREACHABLE) => ClusterError::Kubernetes {
+                what: format!(
+                    "there is no route from the nodes to {host}, where they are to reach emu"
+                ),
+                message: format!(
+                    "{words}; name another address of this machine with --host-address, or let its firewall take connections from the cluster"
+                ),
+            },
             AgentTrouble::Image(words) => ClusterError::Agent {
                 node: nodes.names().join(", "),
                 message: format!("{NO_IMAGE}: {words} (--agent twin does without Amazon's)"),

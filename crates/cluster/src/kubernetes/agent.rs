@@ -46,6 +46,8 @@ pub struct AgentInstall {
     pub token: bool,
     /// Nodes on which it is stopped.
     pub stopped: Vec<String>,
+    /// Its own container makes the agent's link before it becomes the agent; that saves the time of a container before it.
+    pub makes_link: bool,
     /// The port of the readiness and liveness probes. Source: chart, 2703.
     pub probe_port: i32,
     /// `IfNotPresent`, or `Never` for an image that is only on the node.
@@ -128,11 +130,13 @@ impl AgentInstall {
                 ]),
                 security_context: Some(SecurityContext {
                     capabilities: Some(Capabilities {
-                        add: Some(vec!["NET_BIND_SERVICE".into()]),
+                        add: Some(self.capabilities()),
                         drop: None,
                     }),
                     ..SecurityContext::default()
                 }),
+                // So its last lines tell why it failed.
+                termination_message_policy: self.makes_link.then(|| "FallbackToLogsOnError".into()),
                 liveness_probe: Some(self.probe("/healthz", 30, 3)),
                 // The chart waits a second before the first look; here every second counts, and a refused look costs none.
                 readiness_probe: Some(self.probe("/readyz", 0, 30)),
@@ -140,6 +144,12 @@ impl AgentInstall {
             }],
             ..PodSpec::default()
         }
+    }
+
+    fn capabilities(&self) -> Vec<String> {
+        let link = self.makes_link.then_some("NET_ADMIN");
+        let capabilities = link.into_iter().chain(["NET_BIND_SERVICE"]);
+        capabilities.map(String::from).collect()
     }
 
     fn container(&self) -> Container {

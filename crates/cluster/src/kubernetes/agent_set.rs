@@ -319,10 +319,16 @@ fn hopeless(pod: &Pod) -> Option<AgentTrouble> {
             });
         }
     }
-    main()
-        .find_map(ended_badly)
-        .map(|_| AgentTrouble::Other("it ended".into()))
+    let words = main().find_map(ended_badly)?;
+    // The twin's own container prepares its node.
+    Some(match words.contains(UNREACHABLE) {
+        true => AgentTrouble::Init(words),
+        false => AgentTrouble::Other("it ended".into()),
+    })
 }
+
+/// What emu's program says of an address of the emulator that does not answer.
+pub(crate) const UNREACHABLE: &str = "cannot be reached";
 
 /// The last lines of a container that ended with an error.
 fn ended_badly(container: &ContainerStatus) -> Option<String> {

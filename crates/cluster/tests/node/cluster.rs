@@ -184,6 +184,7 @@ async fn agent(node: &Node) -> Outcome {
         arguments: words(&["agent"]),
         env: vec![("AWS_REGION".into(), "us-east-1".into())],
         init: None,
+        makes_link: false,
         folders: Vec::new(),
         node_variable: None,
         token: false,

@@ -179,6 +179,7 @@ fn install(world: &World, upstream: SocketAddr) -> AgentInstall {
         env,
         // The node has the link already; where it is of another kind, the agent's own `initialize` adopts it as well.
         init: None,
+        makes_link: false,
         folders: Vec::new(),
         node_variable: None,
         token: config.agent.profile.starts_with("0.2"),
