@@ -108,10 +108,12 @@ async fn play(
     let text = args.output == Output::Text;
     let bar = progress(scenarios.len(), text);
     let screen = Arc::new(Mutex::new(bar));
-    // Those that run programs take longest: begun first, they do not come to their end alone.
+    // Those that run programs, or wait for what a fault holds up, take longest: begun first, they do not end alone.
     let mut order: Vec<_> = scenarios.iter().enumerate().collect();
     if jobs > 1 {
-        order.sort_by_key(|(_, one)| !one.scenario.requires.contains(&Requires::LocalPrograms));
+        let long = [Requires::LocalPrograms, Requires::NetworkFaults];
+        let is_long = |one: &LoadedScenario| one.scenario.requires.iter().any(|r| long.contains(r));
+        order.sort_by_key(|(_, one)| !is_long(one));
     }
     let mut reports: Vec<(usize, ScenarioReport)> = stream::iter(order)
         .map(|(i, scenario)| {
